@@ -1,0 +1,51 @@
+#include "registry/entry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+struct entry *entry_ref(struct entry *e)
+{
+	if (e)
+		refcount_inc(&e->refs);
+	return e;
+}
+
+void entry_unref(struct entry *e)
+{
+	if (!e || !refcount_dec(&e->refs))
+		return;
+	free(e->id);
+	free(e->ns);
+	free(e->name);
+	free(e->kind);
+	free(e->file);
+	value_unref(e->meta);
+	value_unref(e->data);
+	free(e);
+}
+
+void entry_id_split(const char *id, char **ret_ns, char **ret_name)
+{
+	const char *colon = strchr(id, ':');
+
+	*ret_ns = colon ? xmemdupz(id, (size_t)(colon - id)) : xstrdup("");
+	*ret_name = xstrdup(colon ? colon + 1 : id);
+}
+
+char *entry_id_resolve(const char *ref, const char *ns)
+{
+	return strchr(ref, ':') ? xstrdup(ref) : xasprintf("%s:%s", ns, ref);
+}
+
+int entry_prefix(struct err *err, const struct entry *e, const struct value *at)
+{
+	uint32_t line = value_line(at) ? value_line(at) : e->line;
+
+	err_prefix(err, "entry %s", e->id);
+	if (!e->file[0])
+		return -1;
+	return line ? err_prefix(err, "%s:%u", e->file, line) : err_prefix(err, "%s", e->file);
+}

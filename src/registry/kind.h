@@ -1,0 +1,34 @@
+/*
+ * kind.h - what a kind of entry does. app/ lists all kinds in one array.
+ *
+ * Handlers run on the main thread, one at a time. `rt` is what the program handed to the registry (the runtime); lower rooms never look inside.
+ * A handler validates the entry's data whole before it changes anything; its error names the field. ERR_NOT_FOUND means "something it refers to is
+ * not there yet": the entry is tried again after the others.
+ */
+#ifndef REGISTRY_KIND_H
+#define REGISTRY_KIND_H
+
+#include <stddef.h>
+
+#include "registry/entry.h"
+
+struct runtime;
+
+struct kind {
+	const char *name; /* exact: "process.host" */
+	/* NULL: the kind lives in the registry only. */
+	int (*add)(struct runtime *rt, struct entry *e, struct err *err);
+	/* The replacement is built first; on failure the old one stays. NULL: remove + add. */
+	int (*update)(struct runtime *rt, struct entry *old, struct entry *e, struct err *err);
+	void (*remove)(struct runtime *rt, struct entry *e);
+};
+
+struct kind_list {
+	const struct kind *const *kinds;
+	size_t count;
+};
+
+/* NULL when no kind has that name. */
+const struct kind *kind_find(const struct kind_list *list, const char *name);
+
+#endif
