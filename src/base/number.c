@@ -83,14 +83,19 @@ static size_t put_plain(const struct decimal *d, char *out, size_t cap)
 	return len;
 }
 
+/* Written exactly, such a float reads back the same even where it is taken for an integer. Not so -0. */
+static bool is_int64(double v)
+{
+	return v != 0 && fabs(v) < 0x1p63 && v == trunc(v);
+}
+
 size_t number_format_float(double v, char out[static NUMBER_TEXT_MAX])
 {
 	struct decimal d;
 
 	if (isnan(v) || isinf(v))
 		return (size_t)sprintf(out, "%s", isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
-	/* Every integer up to 2^53 has at most 16 digits: no search needed. */
-	if (v != 0 && fabs(v) <= 9007199254740992.0 && v == (double)(int64_t)v)
+	if (is_int64(v))
 		return number_format_int((int64_t)v, out);
 	to_decimal(v, &d);
 	if (v != 0 && (fabs(v) >= 1e21 || fabs(v) < 1e-6)) {
@@ -121,10 +126,19 @@ size_t number_format_int(int64_t v, char out[static NUMBER_TEXT_MAX])
 
 size_t number_format_plain(double v, char *out, size_t cap)
 {
+	char text[NUMBER_TEXT_MAX];
 	struct decimal d;
+	size_t len;
 
 	if (isnan(v) || isinf(v))
 		return 0;
+	if (is_int64(v)) {
+		len = number_format_int((int64_t)v, text);
+		if (len >= cap)
+			return 0;
+		memcpy(out, text, len + 1);
+		return len;
+	}
 	to_decimal(v, &d);
 	return put_plain(&d, out, cap);
 }

@@ -1,7 +1,7 @@
 /*
  * number.h - the text of a number, the same everywhere it is shown.
  *
- * A float with an integral value prints without ".0" (10/2 is "5"); other
+ * A float with an integral value prints without ".0" (10/2 is "5"), exactly below 2^63; other
  * floats in the shortest form that reads back the same; "+Inf", "-Inf", "NaN".
  * The exponent form is used from 1e21 up and below 1e-6, as "1e+21", "1e-07". Pure.
  */

@@ -1,0 +1,103 @@
+/*
+ * isolation.c - who may share an identity and a kept-alive connection: the configuration, and the keys made of it.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "overlay/driver.h"
+
+/* The line of a field, as "line 12: ", for errors; "" when it is not known. */
+static const char *where(const struct value *v, char out[static 32])
+{
+	uint32_t line = value_line(v);
+
+	out[0] = '\0';
+	if (line > 0)
+		snprintf(out, 32, "line %" PRIu32 ": ", line);
+	return out;
+}
+
+static int bad_isolation(const struct value *data, struct err *e, const char *reason)
+{
+	char line[32];
+
+	return err_set(e, ERR_INVALID, "invalid configuration: network: invalid isolation: %s%s",
+		where(value_get(data, "isolation"), line), reason);
+}
+
+int overlay_read_isolation(const struct value *data, struct overlay *o, struct err *e)
+{
+	const char *word = "";
+	bool streams = false;
+	enum isolation mode;
+
+	if (value_read_bool(data, "isolate_streams", &streams, e) < 0 ||
+		value_read_string(data, "isolation", &word, e) < 0)
+		return err_prefix(e, "failed to unmarshal config");
+
+	if (word[0] == '\0')
+		mode = streams ? ISOLATION_DIAL : ISOLATION_NONE;
+	else if (strcmp(word, "dial") == 0)
+		mode = ISOLATION_DIAL;
+	else if (strcmp(word, "process") == 0)
+		mode = ISOLATION_PROCESS;
+	else if (strcmp(word, "host") == 0)
+		mode = ISOLATION_HOST;
+	else
+		mode = ISOLATION_NAME;
+
+	if (mode == ISOLATION_NAME && strlen(word) > ISOLATION_NAME_MAX)
+		return bad_isolation(data, e, "a name has at most 64 bytes");
+	/* Guessing which of the two was meant could link what was to be kept apart. */
+	if (streams && mode != ISOLATION_DIAL)
+		return bad_isolation(
+			data, e, "isolate_streams: true asks for an identity per dial; give only one of the two");
+
+	o->isolation = mode;
+	o->isolate_streams = mode == ISOLATION_DIAL;
+	snprintf(o->isolation_name, sizeof(o->isolation_name), "%s", mode == ISOLATION_NAME ? word : "");
+	return 0;
+}
+
+bool overlay_isolates(const struct overlay *o)
+{
+	return o->isolate_streams || o->isolation == ISOLATION_DIAL || o->isolation == ISOLATION_PROCESS;
+}
+
+/* Two hosts never get one key: what is too long to be its own key is represented by its SHA-256. */
+static void host_key(const char *host, char out[static ISOLATION_KEY_MAX])
+{
+	unsigned char digest[SHA256_DIGEST_LENGTH];
+	char lower[HOST_TEXT_MAX + 1];
+	size_t len = strnlen(host, HOST_TEXT_MAX);
+	int n;
+
+	for (size_t i = 0; i < len; i++)
+		lower[i] = (char)tolower((unsigned char)host[i]);
+	lower[len] = '\0';
+	n = snprintf(out, ISOLATION_KEY_MAX, "host:%s", lower);
+	if (n >= 0 && n < ISOLATION_KEY_MAX)
+		return;
+	SHA256((const unsigned char *)lower, len, digest);
+	n = snprintf(out, ISOLATION_KEY_MAX, "host-sha256:");
+	for (size_t i = 0; i < sizeof(digest); i++)
+		n += snprintf(out + n, (size_t)(ISOLATION_KEY_MAX - n), "%02x", digest[i]);
+}
+
+char *overlay_isolation_key(
+	const struct overlay *o, uint64_t owner, const char *host, char out[static ISOLATION_KEY_MAX])
+{
+	out[0] = '\0';
+	if (!o)
+		return out;
+	if (overlay_isolates(o))
+		snprintf(out, ISOLATION_KEY_MAX, "owner:%" PRIu64, owner);
+	else if (o->isolation == ISOLATION_HOST)
+		host_key(host, out);
+	else if (o->isolation == ISOLATION_NAME)
+		snprintf(out, ISOLATION_KEY_MAX, "name:%s", o->isolation_name);
+	return out;
+}
