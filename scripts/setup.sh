@@ -21,6 +21,7 @@ build|library libcurl|libcurl4-openssl-dev|libcurl 7.88 or newer, built with Ope
 build|library libfyaml|libfyaml-dev|libfyaml
 build|library jansson|libjansson-dev|jansson
 build|library openssl|libssl-dev|OpenSSL 3
+build|file /etc/ssl/certs/ca-certificates.crt,/etc/pki/tls/certs/ca-bundle.crt,/etc/ssl/ca-bundle.pem,/etc/ssl/cert.pem|ca-certificates|trusted certificates
 unit|library cmocka|libcmocka-dev|cmocka
 test|library cmocka|libcmocka-dev|cmocka
 test|pytest|python3-pytest|pytest for Python 3
@@ -58,7 +59,13 @@ has() { # KIND NAMES
 		return 1
 		;;
 	libc) [ -e /usr/include/stdio.h ] || echo '#include <stdio.h>' | cc -E -x c - >/dev/null 2>&1 ;;
-	pytest) scripts/python_with_pytest.sh >/dev/null ;;
+	pytest) scripts/python_with_pytest.sh >/dev/null 2>&1 ;;
+	file)
+		for name in ${2//,/ }; do
+			[ -e "$name" ] && return 0
+		done
+		return 1
+		;;
 	fuzzer)
 		echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return (int)(n > 9 && d[0]); }' |
 			clang -x c -fsanitize=fuzzer,address,undefined -o /dev/null - 2>/dev/null

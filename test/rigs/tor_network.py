@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""A complete private Tor network on 127.0.0.1: real tor processes, no internet.
+
+Three directory authorities that are also relays and exits, one more relay, and a client whose SOCKS port behaves as any Tor
+client's does (stream isolation, onion services, control port). Needs Debian's `tor` package (tor and tor-gencert).
+
+    tor_network.py [--socks PORT] [--control PORT] [--nameserver ADDRESS:PORT] [--timeout 180]
+
+Prints one JSON line when the client can build circuits:
+    {"socks": 40123, "control": 40124, "seconds": 31.2, "dir": "/tmp/..."}
+and runs until its standard input closes. The exits look names up at --nameserver (nobody else does). They go out from
+127.0.0.1 only, from where nothing but this machine can be reached. (An exit policy that says so would keep clients from choosing
+them: it counts as rejecting everything.)
+"""
+import argparse
+import os
+import re
+import subprocess
+import time
+
+import rig
+
+COMMON = """
+TestingTorNetwork 1
+DataDirectory {dir}
+Nickname {nick}
+Log notice file {dir}/log
+RunAsDaemon 0
+ShutdownWaitLength 0
+AssumeReachable 1
+PathsNeededToBuildCircuits 0.25
+TestingDirAuthVoteExit *
+TestingDirAuthVoteHSDir *
+TestingDirAuthVoteGuard *
+TestingMinExitFlagThreshold 0
+V3AuthNIntervalsValid 2
+ClientDNSRejectInternalAddresses 0
+ClientRejectInternalAddresses 0
+EnforceDistinctSubnets 0
+DisableDebuggerAttachment 0
+"""
+RELAY = """
+SocksPort 0
+OrPort 127.0.0.1:{orport}
+Address 127.0.0.1
+ExtendAllowPrivateAddresses 1
+ExitRelay 1
+ExitPolicyRejectPrivate 0
+ExitPolicy accept *:*
+OutboundBindAddressExit 127.0.0.1
+ServerDNSDetectHijacking 0
+ServerDNSAllowBrokenConfig 1
+ServerDNSResolvConfFile {resolv}
+"""
+AUTHORITY = """
+AuthoritativeDirectory 1
+V3AuthoritativeDirectory 1
+DirPort 127.0.0.1:{dirport}
+ContactInfo auth@127.0.0.1
+TestingV3AuthInitialVotingInterval 20
+TestingV3AuthInitialVoteDelay 4
+TestingV3AuthInitialDistDelay 4
+V3AuthVotingInterval 40
+V3AuthVoteDelay 6
+V3AuthDistDelay 6
+"""
+CLIENT = """
+SocksPort 127.0.0.1:{socks}
+ControlPort 127.0.0.1:{control}
+CookieAuthentication 0
+"""
+RELAYS = 4
+AUTHORITIES = 3
+
+
+def run(*cmd, **kw):
+    r = subprocess.run(cmd, capture_output=True, text=True, check=False, **kw)
+    if r.returncode != 0:
+        raise rig.Failed(f"{cmd[0]} failed: {(r.stderr or r.stdout).strip()}")
+    return r.stdout + r.stderr
+
+
+def write(path, text, mode="w"):
+    with open(path, mode, encoding="utf-8") as f:
+        f.write(text)
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
+
+
+def make_relay(tor, gencert, root, i, resolv):
+    """Keys and configuration of one relay; gives its description and, for an authority, its DirAuthority line."""
+    n = dict(nick=f"relay{i}", dir=f"{root}/relay{i}", orport=rig.free_port(), dirport=rig.free_port(), resolv=resolv)
+    os.makedirs(n["dir"] + "/keys", mode=0o700)
+    os.chmod(n["dir"], 0o700)
+    authority = i < AUTHORITIES
+    if authority:
+        keys = n["dir"] + "/keys/authority_"
+        run(gencert, "--create-identity-key", "--passphrase-fd", "0", "-m", "12", "-i", keys + "identity_key", "-s",
+            keys + "signing_key", "-c", keys + "certificate", "-a", f"127.0.0.1:{n['dirport']}", input="rig\n")
+    write(n["dir"] + "/torrc", (COMMON + RELAY + (AUTHORITY if authority else "")).format(**n))
+    printed = run(tor, "--list-fingerprint", "--quiet", "-f", n["dir"] + "/torrc", "--DirAuthority",
+                  "x 127.0.0.1:1 ffffffffffffffffffffffffffffffffffffffff")
+    fingerprint = re.search(r"relay\d+ ([0-9A-F ]{40,})", printed).group(1).replace(" ", "")
+    if not authority:
+        return n, None
+    v3 = re.search(r"^fingerprint ([0-9A-F]+)", read(keys + "certificate"), re.M).group(1)
+    return n, (f"DirAuthority {n['nick']} orport={n['orport']} no-v2 v3ident={v3} 127.0.0.1:{n['dirport']} "
+               f"{fingerprint}")
+
+
+def body():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--socks", type=int, help="default: a free port")
+    ap.add_argument("--control", type=int, help="default: a free port")
+    ap.add_argument("--nameserver", default="127.0.0.1", help="where the exits look names up")
+    ap.add_argument("--timeout", type=float, default=180)
+    a = ap.parse_args()
+    tor, gencert = rig.tool("tor", "tor"), rig.tool("tor-gencert", "tor")
+    started = time.monotonic()
+    with rig.scratch("tor") as root, rig.Children() as children:
+        resolv = root + "/resolv.conf"
+        write(resolv, f"nameserver {a.nameserver}\n")
+        relays = [make_relay(tor, gencert, root, i, resolv) for i in range(RELAYS)]
+        client = dict(nick="client", dir=root + "/client", socks=a.socks or rig.free_port(),
+                      control=a.control or rig.free_port())
+        os.makedirs(client["dir"], mode=0o700)
+        write(client["dir"] + "/torrc", (COMMON + CLIENT).format(**client))
+        lines = "".join(line + "\n" for _, line in relays if line)
+        for n in [n for n, _ in relays] + [client]:
+            write(n["dir"] + "/torrc", lines, "a")
+            children.start(tor, "--quiet", "-f", n["dir"] + "/torrc")
+        while "Bootstrapped 100%" not in read(client["dir"] + "/log"):
+            for p in children.procs:
+                if p.poll() is not None:
+                    log = read(os.path.dirname(p.args[-1]) + "/log")
+                    raise rig.Failed(f"a tor process ended early ({p.args[-1]}): {log[-500:]}")
+            if time.monotonic() - started > a.timeout:
+                raise rig.Failed(f"no circuit after {a.timeout} s: {read(client['dir'] + '/log')[-500:]}")
+            time.sleep(0.25)
+        rig.ready(socks=client["socks"], control=client["control"], seconds=round(time.monotonic() - started, 1), dir=root)
+        rig.until_stdin_closes()
+
+
+if __name__ == "__main__":
+    rig.main(body)
