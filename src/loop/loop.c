@@ -11,10 +11,13 @@
  * call.
  */
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "loop/private.h"
@@ -35,6 +38,12 @@ static void must(int uv_status, const char *what)
 {
 	if (uv_status < 0)
 		loop_die(what, uv_status);
+}
+
+static void must_errno(int rc, const char *what)
+{
+	if (rc < 0)
+		loop_die(what, -errno);
 }
 
 /* -- threads --------------------------------------------------------------------------------------- */
@@ -85,7 +94,7 @@ static void wake(struct loop *l)
 {
 	/* The plain load keeps senders to a busy loop from fighting over the cache line. */
 	if (atomic_load(&l->asleep) && atomic_exchange(&l->asleep, false))
-		uv_async_send(&l->async);
+		must_errno(eventfd_write(l->wake_fd, 1), "wake an event loop");
 }
 
 void loop_post(struct loop *l, struct loop_post *p)
@@ -138,9 +147,15 @@ void loop_begin_turn(struct loop *l)
 	l->posts = take_posts(l);
 }
 
-static void on_async(uv_async_t *h)
+static void on_wake(uv_poll_t *h, int status, int events)
 {
-	loop_begin_turn(container_of(h, struct loop, async));
+	struct loop *l = container_of(h, struct loop, wake);
+	eventfd_t ignored;
+
+	(void)status;
+	(void)events;
+	loop_begin_turn(l);
+	(void)eventfd_read(l->wake_fd, &ignored);
 }
 
 static void on_idle(uv_idle_t *h)
@@ -237,7 +252,12 @@ struct loop *loop_new(void)
 	atomic_init(&l->running, false);
 	atomic_init(&l->owner, thread_mark());
 	must(uv_loop_init(&l->uv), "make an event loop");
-	must(uv_async_init(&l->uv, &l->async, on_async), "make an event loop");
+	/* Not a uv_async_t: one that is woken while its sender is still inside uv_async_send() spins until the sender is scheduled
+	 * again, which on a busy machine costs whole time slices. */
+	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	must_errno(l->wake_fd, "make an event loop");
+	must(uv_poll_init(&l->uv, &l->wake, l->wake_fd), "make an event loop");
+	must(uv_poll_start(&l->wake, UV_READABLE, on_wake), "make an event loop");
 	must(uv_timer_init(&l->uv, &l->alarm), "make an event loop");
 	must(uv_idle_init(&l->uv, &l->idle), "make an event loop");
 	must(uv_prepare_init(&l->uv, &l->prepare), "make an event loop");
@@ -254,7 +274,7 @@ void loop_run(struct loop *l)
 	atomic_store(&l->owner, thread_mark());
 	atomic_store(&l->running, true);
 	l->now_ns = loop_clock_ns();
-	/* Never returns for want of handles: the async handle is always there. */
+	/* Never returns for want of handles: the eventfd's is always there. */
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	atomic_store(&l->stop, false);
 	atomic_store(&l->running, false);
@@ -282,13 +302,14 @@ void loop_free(struct loop *l)
 			uv_close((uv_handle_t *)&l->signals[i], NULL);
 		atomic_store(&signal_loop, NULL);
 	}
-	uv_close((uv_handle_t *)&l->async, NULL);
+	uv_close((uv_handle_t *)&l->wake, NULL);
 	uv_close((uv_handle_t *)&l->alarm, NULL);
 	uv_close((uv_handle_t *)&l->idle, NULL);
 	uv_close((uv_handle_t *)&l->prepare, NULL);
 	uv_close((uv_handle_t *)&l->check, NULL);
 	uv_run(&l->uv, UV_RUN_DEFAULT); /* until the last handle is closed */
 	must(uv_loop_close(&l->uv), "close an event loop");
+	close(l->wake_fd);
 	timer_heap_done(&l->timers);
 	free(l);
 }

@@ -41,7 +41,8 @@ struct loop {
 	atomic_bool stop;
 	atomic_bool running;
 	atomic_uintptr_t owner; /* thread_mark() of the thread that runs, or made, the loop */
-	uv_async_t async;
+	int wake_fd; /* an eventfd */
+	uv_poll_t wake;
 
 	/* -- the loop's own thread ------------------------------------------------------------------- */
 
