@@ -1,0 +1,160 @@
+/*
+ * run.c - `wippy run`: load a project, start it, and run one of its commands or wait for a signal.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/cli.h"
+#include "app/commands.h"
+#include "app/config.h"
+#include "app/lists.h"
+#include "app/log_output.h"
+#include "app/start.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "service/runtime.h"
+
+static struct {
+	const char *exec;
+	const char *host;
+	struct option_list overrides;
+	struct option_list sets;
+	struct option_list profiles;
+} opt;
+
+static const struct option *run_options(void)
+{
+	static const struct option table[] = {
+		{"exec", 'x', OPTION_TEXT, &opt.exec, "NS:NAME", "start this process entry and exit with it"},
+		{"host", 0, OPTION_TEXT, &opt.host, "ID", "terminal host for the process (default: the only one)"},
+		{"override", 'o', OPTION_LIST, &opt.overrides, "KEY=VALUE", "override an entry's field, as in app:gw:addr=:9090"},
+		{"set", 0, OPTION_LIST, &opt.sets, "S.KEY=VALUE", "set a configuration value"},
+		{"profile", 0, OPTION_LIST, &opt.profiles, "NAME", "lay a profile of the configuration over it"},
+		{0},
+	};
+
+	return table;
+}
+
+/* What the command line asks to start. */
+struct target {
+	char *entry_id; /* NULL: nothing, run until a signal */
+	const char *const *args;
+	unsigned nargs;
+};
+
+static int find_target(const struct project_entries *entries, int argc, char **argv, struct target *ret, struct err *e)
+{
+	*ret = (struct target){0};
+	if (argc > 0) {
+		const struct entry *found = command_entry_find(entries, argv[0]);
+
+		if (!found)
+			return err_set(e, ERR_NOT_FOUND, "command \"%s\" not found. Use 'wippy run list' to see available commands", argv[0]);
+		ret->entry_id = xstrdup(found->id);
+		ret->args = (const char *const *)argv + 1;
+		ret->nargs = (unsigned)argc - 1;
+		return 0;
+	}
+	if (!opt.exec)
+		return 0;
+	if (!strchr(opt.exec, ':'))
+		return err_set(e, ERR_INVALID, "invalid exec spec: missing separator ':' in \"%s\" (expected namespace:name)", opt.exec);
+	ret->entry_id = xstrdup(opt.exec);
+	return 0;
+}
+
+static void report_end(void *arg, int exit_code, const char *text, const struct failure *failure)
+{
+	(void)arg;
+	(void)exit_code;
+	(void)failure;
+	fflush(stdout);
+	if (text)
+		fprintf(stderr, "%s\n", text);
+}
+
+static int run_loaded(const struct config *cfg, struct project_entries *entries, const struct target *t, struct err *e)
+{
+	struct runtime_config rc = {
+		.kinds = &app_kinds,
+		.modules = &app_modules,
+		.drivers = app_drivers,
+		.ndrivers = app_ndrivers,
+		.workers = (unsigned)cfg->workers,
+		.heap_memory_max = (size_t)cfg->lua_heap_memory,
+		.heap_instances_max = (unsigned)cfg->lua_heap_processes,
+		.default_network = cfg->default_network,
+		.network_state_dir = cfg->state_dir,
+		.strict_mode = cfg->strict_mode,
+		.shutdown_timeout_ms = (uint64_t)cfg->shutdown_timeout_ns / 1000000,
+		.http = {
+			.timeout_ms = (uint64_t)cfg->http_timeout_ns / 1000000,
+			.idle_ms = (uint64_t)cfg->http_idle_ns / 1000000,
+			.idle_max = (unsigned)cfg->http_idle_max,
+			.idle_per_host_max = (unsigned)cfg->http_idle_per_host,
+		},
+	};
+	struct runtime *rt;
+	int code;
+
+	if (runtime_new(&rc, &rt, e) < 0)
+		return -1;
+	if (runtime_load(rt, entries->items, entries->count, e) < 0) {
+		runtime_free(rt);
+		return -1;
+	}
+	runtime_start(rt);
+	if (t->entry_id && runtime_exec(rt, t->entry_id, opt.host, t->args, t->nargs, report_end, NULL, e) < 0) {
+		runtime_free(rt);
+		return -1;
+	}
+	log_info("run", "runtime ready", LOG_INT("entries", entries->count));
+	code = runtime_run(rt);
+	log_info("run", "stopped", LOG_INT("exit_code", code));
+	runtime_free(rt);
+	return code;
+}
+
+static int run_run(const struct cli_globals *g, int argc, char **argv, struct err *e)
+{
+	struct start_options so = {
+		.globals = g,
+		.sets = &opt.sets,
+		.profiles = &opt.profiles,
+		.overrides = &opt.overrides,
+	};
+	struct start s = {0};
+	struct target target = {0};
+	int code = -1;
+
+	if (argc > 0 && strcmp(argv[0], "list") == 0 && !opt.exec)
+		return commands_list(&so, e);
+	/* A command owns the terminal: no log and no banner unless asked for. */
+	so.quiet = (argc > 0 || opt.exec) && !g->verbose && !g->very_verbose && !g->console;
+	if (!g->silent && !so.quiet)
+		cli_print_banner();
+	fflush(stdout);
+	if (start_read(&so, &s, e) < 0 || find_target(&s.entries, argc, argv, &target, e) < 0)
+		goto out;
+	code = run_loaded(&s.config, &s.entries, &target, e);
+out:
+	free(target.entry_id);
+	start_done(&s);
+	option_list_done(&opt.overrides);
+	option_list_done(&opt.sets);
+	option_list_done(&opt.profiles);
+	return code;
+}
+
+const struct command run_command = {
+	.name = "run",
+	.arguments = "[COMMAND [ARGUMENTS...]]",
+	.summary = "Run the project in this folder, or one of its commands",
+	.details = "COMMAND is the meta.command.name of a process entry; `wippy run list` shows them. Without one the\n"
+		   "project runs until SIGINT or SIGTERM; a second signal ends it at once. Arguments that begin with\n"
+		   "a dash follow \"--\": wippy run probe -- --fast.\n",
+	.options = run_options,
+	.run = run_run,
+};
