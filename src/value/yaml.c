@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "base/utf8.h"
+#include "value/yaml_block.h"
 #include "value/yaml_scalar.h"
 #include "value/yaml_text.h"
 
@@ -60,6 +61,7 @@ struct yaml {
 	struct map *anchors; /* name to struct anchor */
 	struct weight weight;
 	bool ended; /* the first document is complete */
+	size_t key_end; /* where the last key ended in the text */
 	struct position at; /* of the last node that had one */
 };
 
@@ -178,45 +180,80 @@ static int set_key(struct yaml *y, const char *text, size_t len, bool plain)
 }
 
 /*
- * libfyaml lets the lines of a block scalar stand as far left as its key (YAML 1.2.2 section 8.1 wants them deeper),
- * and swallows what follows.
+ * The text of a scalar in single quotes, decoded here: libfyaml 0.7.12 reads 'a''''b' as a''', and gives no text at all
+ * for a longer run of quotes.
  */
-static int check_block_indent(const struct yaml *y, struct fy_token *token)
+static void single_quoted_text(const struct yaml *y, size_t start, size_t end, struct buf *out)
 {
-	const struct fy_mark *start = fy_token_start_mark(token);
-	const struct fy_mark *end = fy_token_end_mark(token);
-	const struct frame *top = y->depth > 0 ? &y->stack[y->depth - 1] : NULL;
-	size_t i, stop, spaces = 0;
+	size_t stop = end < y->len ? end : y->len;
 
-	if (!top || !start || !end)
-		return 0;
-	stop = end->input_pos < y->len ? end->input_pos : y->len;
-	for (i = start->input_pos; i < stop && (y->text[i] == ' ' || y->text[i] == '\n'); i++)
-		spaces = y->text[i] == ' ' ? spaces + 1 : 0;
-	if (i < stop && spaces < value_column(top->v))
-		return fail(y, y->at, "a block scalar must be indented deeper than what it belongs to");
-	return 0;
+	for (size_t i = start; i < stop; i++) {
+		char c = y->text[i];
+		size_t breaks = 0;
+
+		if (c == '\'') {
+			buf_addc(out, c);
+			i++; /* there are always two */
+			continue;
+		}
+		if (c != '\n') {
+			buf_addc(out, c);
+			continue;
+		}
+		/* Flow folding (YAML 1.2.2 section 7.3.2): blanks around a line break go, one break is a blank, of
+		 * several the first goes. */
+		while (buf_len(out) > 0 && strchr(" \t", buf_data(out)[buf_len(out) - 1]))
+			buf_truncate(out, buf_len(out) - 1);
+		for (; i < stop && strchr(" \t\n", y->text[i]); i++)
+			breaks += y->text[i] == '\n';
+		i--;
+		if (breaks == 1)
+			buf_addc(out, ' ');
+		for (; breaks > 1; breaks--)
+			buf_addc(out, '\n');
+	}
 }
 
-/* The text of a scalar, which libfyaml is not trusted with. */
-static int scalar_text(const struct yaml *y, struct fy_token *token, const char **ret_text, size_t *ret_len)
+/* The text of a scalar, which libfyaml is not trusted with. `out` is for a text that is not in the token. */
+static int scalar_text(
+	const struct yaml *y, struct fy_token *token, struct buf *out, const char **ret_text, size_t *ret_len)
 {
 	enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+	const struct fy_mark *start = token ? fy_token_start_mark(token) : NULL;
+	const struct fy_mark *end = token ? fy_token_end_mark(token) : NULL;
+	const char *problem = NULL;
+	const char *text = "";
 	size_t len = 0;
-	const char *text = token ? fy_token_get_text(token, &len) : NULL;
 
-	if (!text) {
-		text = "";
-		len = 0;
+	if (style == FYSS_SINGLE_QUOTED && start && end) {
+		single_quoted_text(y, start->input_pos, end->input_pos, out);
+	} else if ((style == FYSS_LITERAL || style == FYSS_FOLDED) && start && end) {
+		problem = yaml_block_text(
+			&(struct yaml_block){
+				.text = y->text,
+				.len = y->len,
+				.header = y->key_end < start->input_pos ? y->key_end : 0,
+				.start = start->input_pos < y->len ? start->input_pos : y->len,
+				.end = end->input_pos,
+				.indent = y->depth > 0 ? value_column(y->stack[y->depth - 1].v) : 0,
+			},
+			out);
+		if (problem)
+			return fail(y, y->at, "%s", problem);
+	} else if (token) {
+		text = fy_token_get_text(token, &len);
+		if (!text)
+			return fail(y, y->at, "the scalar cannot be decoded, write it in another style");
+		/* A plain scalar has no escapes, so a NUL can only be the terminator. */
+		if (style != FYSS_DOUBLE_QUOTED)
+			len = strnlen(text, len);
 	}
-	/* Only an escape makes a NUL. Otherwise the length was overestimated and what follows is not even initialised:
-	 * https://github.com/pantoniou/libfyaml/issues/349 */
-	if (style != FYSS_DOUBLE_QUOTED && memchr(text, '\0', len))
-		return fail(y, y->at, "the scalar is wrongly indented");
+	if (buf_len(out) > 0) {
+		text = buf_data(out);
+		len = buf_len(out);
+	}
 	if (!utf8_is_valid(text, len))
 		return fail(y, y->at, "an escape names no character");
-	if ((style == FYSS_LITERAL || style == FYSS_FOLDED) && len > 0 && check_block_indent(y, token) < 0)
-		return -1;
 	*ret_text = text;
 	*ret_len = len;
 	return 0;
@@ -228,13 +265,14 @@ static int on_scalar(struct yaml *y, struct fy_event *event)
 	bool plain = !token || fy_token_scalar_style(token) == FYSS_PLAIN;
 	char *anchor = token_text(fy_event_get_anchor_token(event));
 	char *tag = token_text(fy_event_get_tag_token(event)); /* written in full */
+	struct buf decoded = BUF_INIT;
 	struct value *v = NULL;
 	const char *text = NULL;
 	struct weight weight;
 	size_t len = 0;
 	int rc = -1;
 
-	if (scalar_text(y, token, &text, &len) < 0)
+	if (scalar_text(y, token, &decoded, &text, &len) < 0)
 		goto out;
 	weight = (struct weight){1, len};
 	if (add_weight(y, weight) < 0)
@@ -251,6 +289,8 @@ static int on_scalar(struct yaml *y, struct fy_event *event)
 	if (anchor)
 		remember_anchor(y, anchor, v, weight, 0);
 	if (key_expected(y)) {
+		if (token && fy_token_end_mark(token))
+			y->key_end = fy_token_end_mark(token)->input_pos;
 		rc = set_key(y, text, len, plain && !tag);
 	} else {
 		rc = place(y, v, 0);
@@ -258,6 +298,7 @@ static int on_scalar(struct yaml *y, struct fy_event *event)
 	}
 out:
 	value_unref(v);
+	buf_done(&decoded);
 	free(anchor);
 	free(tag);
 	return rc;
