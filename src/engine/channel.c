@@ -1,0 +1,321 @@
+#include "engine/channel.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/channel_state.h"
+#include "engine/lua_api.h"
+#include "engine/state.h"
+
+/* -- values -------------------------------------------------------------------------------------------- */
+
+/* Push the userdata of a live channel that is registered (not only known inside Lua) on L. */
+static bool push_registered(lua_State *L, struct channel *ch)
+{
+	if (ch->holds > 0)
+		return lua_rawgeti(L, LUA_REGISTRYINDEX, ch->anchor) == LUA_TUSERDATA;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, ch->heap->channels);
+	lua_rawgetp(L, -1, ch);
+	lua_remove(L, -2);
+	return lua_isuserdata(L, -1);
+}
+
+/* Let C code find the userdata at idx by its address as long as it lives. */
+static void register_channel(lua_State *L, int idx, struct channel *ch)
+{
+	idx = lua_absindex(L, idx);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, ch->heap->channels);
+	lua_pushvalue(L, idx);
+	lua_rawsetp(L, -2, ch);
+	lua_pop(L, 1);
+}
+
+static bool buffer_has_room(const struct channel *ch)
+{
+	return ch->count < ch->capacity;
+}
+
+/* -- waits --------------------------------------------------------------------------------------------- */
+
+static size_t wait_bytes(uint32_t ncases)
+{
+	return sizeof(struct channel_wait) + ncases * sizeof(struct channel_case);
+}
+
+static void withdraw(struct channel_wait *w)
+{
+	for (uint32_t i = 0; i < w->ncases; i++)
+		list_remove(&w->cases[i].link);
+}
+
+static void cancel_wait(struct pending *p)
+{
+	channel_wait_free(container_of(p, struct channel_wait, pending));
+}
+
+bool channel_is_wait(const struct pending *p)
+{
+	return p->cancel == cancel_wait;
+}
+
+struct channel_wait *channel_wait_new(lua_State *L, uint32_t ncases, bool selects)
+{
+	struct channel_wait *w = heap_alloc(thread_heap(L), wait_bytes(ncases));
+
+	memset(w, 0, sizeof(*w));
+	w->pending.cancel = cancel_wait;
+	w->L = L;
+	w->ncases = ncases;
+	w->fired = -1;
+	w->selects = selects;
+	for (uint32_t i = 0; i < ncases; i++)
+		list_init(&w->cases[i].link);
+	return w;
+}
+
+void channel_wait_free(struct channel_wait *w)
+{
+	withdraw(w);
+	heap_dealloc(thread_heap(w->L), w, wait_bytes(w->ncases));
+}
+
+void channel_wait_set(struct channel_wait *w, uint32_t i, struct channel *ch, bool sends, int index)
+{
+	struct channel_case *c = &w->cases[i];
+
+	c->channel = ch;
+	c->wait = w;
+	c->sends = sends;
+	c->index = index;
+	list_push_back(sends ? &ch->senders : &ch->receivers, &c->link);
+}
+
+/* The case is decided: leave all queues and let the coroutine go on. */
+static void fire(struct channel_case *c, bool ok)
+{
+	struct channel_wait *w = c->wait;
+
+	w->fired = (int32_t)(c - w->cases);
+	w->ok = ok;
+	withdraw(w);
+	pending_ready(&w->pending);
+}
+
+/* Push the value a blocked sender offers on L. */
+static void push_offered(lua_State *L, const struct channel_case *c)
+{
+	lua_State *from = c->wait->L;
+
+	if (c->wait->selects)
+		lua_getiuservalue(from, c->index, 2);
+	else
+		lua_pushvalue(from, c->index);
+	lua_xmove(from, L, 1);
+}
+
+static struct channel_case *first_case(struct list *queue)
+{
+	return list_is_empty(queue) ? NULL : list_entry(queue->next, struct channel_case, link);
+}
+
+/* -- the buffer: the channel's userdata must be at `self` of L ----------------------------------------- */
+
+static void push_buffer(lua_State *L, int self)
+{
+	if (lua_getiuservalue(L, self, 1) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_createtable(L, 1, 0);
+	lua_pushvalue(L, -1);
+	lua_setiuservalue(L, self, 1);
+}
+
+/* Pops the value. */
+static void store(lua_State *L, struct channel *ch, int self)
+{
+	self = lua_absindex(L, self);
+	push_buffer(L, self);
+	lua_insert(L, -2);
+	lua_rawseti(L, -2, ch->first + ch->count);
+	lua_pop(L, 1);
+	ch->count++;
+}
+
+/* Pushes the oldest value. */
+static void fetch(lua_State *L, struct channel *ch, int self)
+{
+	self = lua_absindex(L, self);
+	push_buffer(L, self);
+	lua_rawgeti(L, -1, ch->first);
+	lua_pushnil(L);
+	lua_rawseti(L, -3, ch->first);
+	lua_remove(L, -2);
+	ch->first++;
+	/* An empty buffer starts over, so that indices stay in the table's array part. */
+	if (--ch->count == 0)
+		ch->first = 1;
+}
+
+static enum channel_result try_send(lua_State *L, struct channel *ch, int self, int idx)
+{
+	struct channel_case *receiver = first_case(&ch->receivers);
+
+	if (ch->closed)
+		return CHANNEL_CLOSED;
+	if (receiver) {
+		lua_pushvalue(L, idx);
+		lua_xmove(L, receiver->wait->L, 1);
+		fire(receiver, true);
+		return CHANNEL_OK;
+	}
+	if (!buffer_has_room(ch))
+		return CHANNEL_WOULD_BLOCK;
+	lua_pushvalue(L, idx);
+	store(L, ch, self);
+	return CHANNEL_OK;
+}
+
+static enum channel_result try_receive(lua_State *L, struct channel *ch, int self)
+{
+	struct channel_case *sender = first_case(&ch->senders);
+
+	if (ch->count > 0) {
+		fetch(L, ch, self);
+		if (sender) {
+			push_offered(L, sender);
+			store(L, ch, self);
+			fire(sender, true);
+		}
+		return CHANNEL_OK;
+	}
+	if (sender) {
+		push_offered(L, sender);
+		fire(sender, true);
+		return CHANNEL_OK;
+	}
+	return ch->closed ? CHANNEL_CLOSED : CHANNEL_WOULD_BLOCK;
+}
+
+enum channel_result channel_try_send(lua_State *L, struct channel *ch, int self, int idx)
+{
+	return try_send(L, ch, lua_absindex(L, self), lua_absindex(L, idx));
+}
+
+enum channel_result channel_try_receive(lua_State *L, struct channel *ch, int self)
+{
+	return try_receive(L, ch, lua_absindex(L, self));
+}
+
+/* -- for C code ---------------------------------------------------------------------------------------- */
+
+struct channel *channel_push_new(lua_State *L, size_t capacity)
+{
+	struct channel *ch = channel_make(L, capacity);
+
+	register_channel(L, -1, ch);
+	return ch;
+}
+
+struct channel *channel_at(lua_State *L, int idx)
+{
+	struct channel *ch = channel_test(L, idx);
+
+	if (ch && ch->holds == 0)
+		register_channel(L, idx, ch);
+	return ch;
+}
+
+void channel_push(lua_State *L, struct channel *ch)
+{
+	bool found = push_registered(L, ch);
+
+	assert(found);
+	(void)found;
+}
+
+void channel_hold(struct channel *ch, struct task *t)
+{
+	lua_State *L = ch->heap->L;
+	bool enforce = ch->heap->enforce;
+
+	assert(ch->holds == 0 || ch->feeds == t);
+	t->nfeeds++;
+	if (ch->holds++ > 0)
+		return;
+	ch->holds = 0; /* not anchored yet: find it as any other */
+	ch->heap->enforce = false;
+	channel_push(L, ch);
+	ch->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+	ch->heap->enforce = enforce;
+	ch->holds = 1;
+	ch->feeds = t;
+	list_push_back(&t->feeds, &ch->feed_link);
+}
+
+void channel_release(struct channel *ch)
+{
+	assert(ch->holds > 0 && ch->feeds->nfeeds > 0);
+	ch->feeds->nfeeds--;
+	if (--ch->holds > 0)
+		return;
+	list_remove(&ch->feed_link);
+	ch->feeds = NULL;
+	luaL_unref(ch->heap->L, LUA_REGISTRYINDEX, ch->anchor);
+}
+
+void channel_release_all(struct task *t)
+{
+	while (!list_is_empty(&t->feeds)) {
+		struct channel *ch = list_entry(t->feeds.next, struct channel, feed_link);
+
+		while (ch->holds > 1)
+			channel_release(ch);
+		channel_release(ch);
+	}
+}
+
+bool channel_has_receiver(const struct channel *ch)
+{
+	return !list_is_empty(&ch->receivers);
+}
+
+bool channel_has_room(const struct channel *ch)
+{
+	return !ch->closed && (channel_has_receiver(ch) || buffer_has_room(ch));
+}
+
+bool channel_offer(lua_State *L, struct channel *ch)
+{
+	enum channel_result r;
+
+	if (!channel_has_room(ch)) {
+		lua_pop(L, 1);
+		return false;
+	}
+	channel_push(L, ch);
+	r = try_send(L, ch, lua_gettop(L), lua_gettop(L) - 1);
+	assert(r == CHANNEL_OK);
+	(void)r;
+	lua_pop(L, 2);
+	return true;
+}
+
+void channel_close(struct channel *ch)
+{
+	struct channel_case *c;
+
+	if (ch->closed)
+		return;
+	ch->closed = true;
+	while ((c = first_case(&ch->receivers)) != NULL)
+		fire(c, false);
+	while ((c = first_case(&ch->senders)) != NULL)
+		fire(c, false);
+}
+
+bool channel_is_closed(const struct channel *ch)
+{
+	return ch->closed;
+}

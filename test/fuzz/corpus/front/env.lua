@@ -1,0 +1,1 @@
+_ENV = 5 local _ENV = _ENV function f(_ENV) return _ENV end for _ENV in f() do end

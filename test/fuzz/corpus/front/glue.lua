@@ -1,0 +1,1 @@
+x = a and(b) .. "s" not(c)..d

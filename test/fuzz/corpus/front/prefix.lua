@@ -1,0 +1,1 @@
+type P = number local a = P:is(2)! local b = P(2)! .. P(3.0) for i in P(x) do end return P(number)

@@ -1,0 +1,2 @@
+local a: nil | true | "s" | -1 | 2.5, b: A & B?, c: readonly {number}[], d: {[K]: V}, e: interface {x: T}, f: fun(a: T, ...U): (A, B), g: T["x"], h: keyof(T), i: typeof(x + 1), j: T extends U? ? A : B, k: a.B<C>, l: number @min(1) @pattern("x")
+local function m(x): asserts x is number end
