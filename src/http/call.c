@@ -9,8 +9,8 @@
 #include "http/internal.h"
 
 /*
- * One exchange: hop by hop through begin_hop() (which connections may be used?), run() (libcurl has the request) and dial() (it found
- * no connection), until a response that is no redirect, a failure or the deadline ends it.
+ * One exchange: hop by hop through begin_hop() (which connections may be used?), run() (libcurl has the request) and
+ * dial() (it found no connection), until a response that is no redirect, a failure or the deadline ends it.
  */
 
 /* -- making and ending -------------------------------------------------------------------------------- */
@@ -40,7 +40,8 @@ struct http_call *http_call_new(struct http_client *c, const struct http_request
 	return call;
 }
 
-/* Unix sockets have no ports to be told apart by: a kept-alive one is only known if libcurl had to wait for it, or afterwards. */
+/* Unix sockets have no ports to be told apart by: a kept-alive one is only known if libcurl had to wait for it, or
+ * afterwards. */
 static void learn_conn(struct http_call *call)
 {
 	curl_socket_t fd = CURL_SOCKET_BAD;
@@ -134,9 +135,15 @@ static void finish(struct http_call *call, bool failed)
 	http_call_ready(call);
 }
 
+/* The response of a stream is its head: whatever happens to the body, the caller learns by reading. */
+static bool has_stream_head(const struct http_call *call)
+{
+	return call->is_stream && call->head.complete && !call->redirecting;
+}
+
 void http_call_fail(struct http_call *call, bool raw)
 {
-	if (!raw && !call->reported)
+	if (!raw && !has_stream_head(call))
 		http_error_name_request(&call->err, call->first_method, call->url.text ? call->url.text : "");
 	finish(call, true);
 }
@@ -249,6 +256,10 @@ static void dial(struct http_call *call)
 
 static int begin_hop(struct http_call *call)
 {
+	/* With `isolation: host` the next hop may be someone else's. */
+	if (call->owner)
+		overlay_isolation_key(call->overlay, call->owner, call->url.host, call->isolation_key);
+
 	struct http_route_id id = {
 		.generation = call->overlay ? overlay_generation(call->overlay) : 0,
 		.isolation_key = call->isolation_key,
@@ -316,6 +327,7 @@ static int take_request(struct http_call *call, const struct http_request *req)
 	if (req->isolation_key && strlen(req->isolation_key) >= sizeof(call->isolation_key))
 		return err_set(e, ERR_INVALID, "isolation key longer than %d bytes", ISOLATION_KEY_MAX - 1);
 	strcpy(call->isolation_key, req->isolation_key ? req->isolation_key : "");
+	call->owner = req->owner;
 	if (req->unix_socket && req->overlay)
 		return err_set(e, ERR_INVALID, "a Unix socket cannot be reached through an overlay network");
 	if (http_url_parse(req->url, &call->url, e) < 0 ||
@@ -587,7 +599,7 @@ void http_call_report(struct http_call *call)
 		http_stream_report(call);
 		return;
 	}
-	if (call->failed) {
+	if (call->failed && !has_stream_head(call)) {
 		call->done(call->arg, NULL, &call->err);
 		http_call_free(call);
 		return;

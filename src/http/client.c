@@ -7,8 +7,9 @@
 #include "http/internal.h"
 
 /*
- * libcurl tells which descriptors and which moment it waits for; the loop tells libcurl when they come. Results are read after
- * each such step and reported to the callers at the end of a loop callback, so `done` never runs inside http_client_start().
+ * libcurl tells which descriptors and which moment it waits for; the loop tells libcurl when they come. Results are
+ * read after each such step and reported to the callers at the end of a loop callback, so `done` never runs inside
+ * http_client_start().
  */
 
 enum { KICKS_MAX = 16 }; /* steps in a row before the loop gets its turn */
@@ -50,7 +51,8 @@ static int on_timer(CURLM *multi, long ms, void *arg)
 	if (ms <= 0)
 		return 0;
 	c->curl_due_ns = loop_clock_ns() + (uint64_t)ms * 1000000;
-	/* An earlier alarm may stay: it finds nothing due and goes on to this moment. That spares a change for each request. */
+	/* An earlier alarm may stay: it finds nothing due and goes on to this moment. That spares a change for each
+	 * request. */
 	if (!loop_timer_is_armed(&c->curl_timer) || c->curl_timer.due_ns > c->curl_due_ns)
 		loop_timer_start_at(&c->curl_timer, c->curl_due_ns);
 	return 0;
@@ -128,7 +130,8 @@ void http_client_report(struct http_client *c)
 
 	if (list_is_empty(&c->ready))
 		return;
-	/* Only what is there: a caller that starts a call which fails at once, again and again, must not hold the loop. */
+	/* Only what is there: a caller that starts a call which fails at once, again and again, must not hold the
+	 * loop. */
 	list_init(&now);
 	list_insert_(&now, c->ready.prev, c->ready.next);
 	list_init(&c->ready);

@@ -63,6 +63,8 @@ struct http_request {
 	bool accept_gzip;    /* the program set neither Accept-Encoding nor Range */
 	struct overlay *overlay; /* NULL = clear network; borrowed, the call keeps a reference */
 	const char *isolation_key;
+	/* 0, or the process or call that asks: each hop's key is then made of it and the hop's host, see overlay_isolation_key(). */
+	uint64_t owner;
 	const char *unix_socket; /* NULL = none; never together with an overlay */
 	const struct http_tls_options *tls; /* NULL = defaults */
 	/* Judge each address connected to on the clear network and each literal target on an overlay, redirect hops too; NULL = allow all. */

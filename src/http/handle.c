@@ -7,8 +7,9 @@
 #include "http/internal.h"
 
 /*
- * Setting an option costs libcurl a copy or a parse, so a handle keeps what stays the same from one call to the next and is told
- * only of differences. A handle with TLS options or a Unix socket is not worth cleaning: it is thrown away.
+ * Setting an option costs libcurl a copy or a parse, so a handle keeps what stays the same from one call to the next
+ * and is told only of differences. A handle with TLS options or a Unix socket is not worth cleaning: it is thrown
+ * away.
  */
 
 static int close_socket(void *arg, curl_socket_t fd)
@@ -73,7 +74,8 @@ struct http_handle *http_handle_new(struct http_client *c)
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)(c->cfg.idle_ms / 1000 + 1));
-	/* libcurl shares the parsed system certificates between connections only when there is no directory besides the file. */
+	/* libcurl shares the parsed system certificates between connections only when there is no directory besides
+	 * the file. */
 	if (curl_easy_getinfo(e, CURLINFO_CAINFO, &ca_file) == CURLE_OK && ca_file && access(ca_file, R_OK) == 0)
 		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
 	return h;
@@ -155,8 +157,8 @@ static void set_url(struct http_handle *h, struct http_call *call, struct http_h
 	struct buf text = BUF_INIT;
 
 	if (call->url.is_tls && call->tls && call->tls->server_name) {
-		/* The name in libcurl's URL is what goes into SNI and what the certificate must show; where the connection leads was settled
-		 * by the dial, and the request still names the real host. */
+		/* The name in libcurl's URL is what goes into SNI and what the certificate must show; where the
+		 * connection leads was settled by the dial, and the request still names the real host. */
 		bool ipv6 = strchr(call->tls->server_name, ':') != NULL;
 
 		buf_addf(&text, ipv6 ? "https://[%s]:%u%s" : "https://%s:%u%s", call->tls->server_name, call->url.port,

@@ -49,8 +49,8 @@ struct http_header_extra {
 	bool has_body;
 };
 
-/* Valid until http_header_list_done() or the next build; `l` is zeroed at first. libcurl's own additions (Accept, and with a
- * body Content-Type and Expect) are switched off in the list. */
+/* Valid until http_header_list_done() or the next build; `l` is zeroed at first. libcurl's own additions (Accept, and
+ * with a body Content-Type and Expect) are switched off in the list. */
 struct curl_slist *http_header_list_build(
 	struct http_header_list *l, const struct http_header_set *s, const struct http_header_extra *x);
 void http_header_list_done(struct http_header_list *l);
@@ -74,7 +74,8 @@ void http_head_init(struct http_head *h);
 void http_head_done(struct http_head *h);
 void http_head_reset(struct http_head *h);
 /* One line with its line end, as libcurl hands it over. Interim (1xx) responses are forgotten, trailers ignored.
- * Returns 1 when this line completed the head, 0 otherwise, -1 over a limit (ERR_INTERNAL, code "headers_too_large"). */
+ * Returns 1 when this line completed the head, 0 otherwise, -1 over a limit (ERR_INTERNAL, code
+ * "headers_too_large"). */
 int http_head_line(struct http_head *h, const char *line, size_t len, struct err *e);
 /* The first value of a canonical name, NULL when absent. Valid until the next line. */
 const char *http_head_get(const struct http_head *h, const char *name);

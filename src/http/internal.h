@@ -83,8 +83,8 @@ void http_route_put(struct http_route *r);
 bool http_route_may_reuse(const struct http_route *r);
 /* Must a connection of `r` be closed after the transfer that uses it? */
 bool http_route_is_full(const struct http_route *r);
-/* `call` is about to use the kept-alive connection of its route with this local port: have it judged, and see that nothing but
- * silence came from the peer since the last response. Returns 0 fine, 1 stale, -1 refused (`e`). */
+/* `call` is about to use the kept-alive connection of its route with this local port: have it judged, and see that
+ * nothing but silence came from the peer since the last response. Returns 0 fine, 1 stale, -1 refused (`e`). */
 int http_route_inspect(struct http_call *call, int local_port,
 	int (*judge)(void *call, const struct addr *, struct err *), struct err *e);
 
@@ -193,7 +193,8 @@ struct http_call {
 	bool is_stream;
 	bool accept_gzip;
 	struct overlay *overlay;
-	char isolation_key[ISOLATION_KEY_MAX];
+	uint64_t owner;
+	char isolation_key[ISOLATION_KEY_MAX]; /* of the present hop */
 	char *unix_socket;
 	struct http_tls *tls;
 	int (*judge)(void *arg, const struct addr *a, struct err *e);

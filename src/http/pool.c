@@ -48,9 +48,10 @@ struct http_route *http_route_get(struct http_client *c, const struct http_route
 	r->is_unix = id->unix_socket != NULL;
 	r->refs = 1;
 	list_init(&r->conns);
-	/* An address, so that there is no name to look up; from the block whose packets are thrown away (RFC 6666), with a port
-	 * nobody can listen on, so that nothing would be reached if the hand-over of a descriptor ever failed. Never used
-	 * twice: libcurl keeps TLS sessions under it, and those of one isolation key must not serve another. */
+	/* An address, so that there is no name to look up; from the block whose packets are thrown away (RFC 6666),
+	 * with a port nobody can listen on, so that nothing would be reached if the hand-over of a descriptor ever
+	 * failed. Never used twice: libcurl keeps TLS sessions under it, and those of one isolation key must not
+	 * serve another. */
 	n = ++c->last_route;
 	snprintf(r->connect_to_text, sizeof(r->connect_to_text), "::[100::%x:%x:%x:%x]:0", (unsigned)(n >> 48) & 0xffff,
 		(unsigned)(n >> 32) & 0xffff, (unsigned)(n >> 16) & 0xffff, (unsigned)n & 0xffff);
@@ -101,8 +102,8 @@ static void set_busy(struct http_conn *conn)
 	conn->client->nidle--;
 }
 
-/* An idle connection that must not be used again. The peer sees the end at once; libcurl, which owns the descriptor, when it next
- * looks, and a sweep makes it look. */
+/* An idle connection that must not be used again. The peer sees the end at once; libcurl, which owns the descriptor,
+ * when it next looks, and a sweep makes it look. */
 static void conn_doom(struct http_conn *conn)
 {
 	struct http_client *c = conn->client;
@@ -133,7 +134,8 @@ static void on_events(void *arg, int events)
 	int bits = 0;
 
 	if (list_is_linked(&conn->in_idle)) {
-		/* Nobody asked anything: the end, or bytes that could only be taken for the answer to the next request. */
+		/* Nobody asked anything: the end, or bytes that could only be taken for the answer to the next
+		 * request. */
 		if (!conn->route->is_http2 && !is_silent(conn->fd))
 			conn_doom(conn);
 		else
@@ -311,7 +313,8 @@ void http_pool_idle_fired(struct loop_timer *t)
 	}
 }
 
-/* A transfer to nowhere, refused when it asks for a socket: on its way there libcurl closes the connections that it finds dead. */
+/* A transfer to nowhere, refused when it asks for a socket: on its way there libcurl closes the connections that it
+ * finds dead. */
 void http_pool_sweep_fired(struct loop_timer *t)
 {
 	struct http_client *c = container_of(t, struct http_client, sweep_timer);

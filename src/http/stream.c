@@ -3,8 +3,8 @@
 #include "http/internal.h"
 
 /*
- * A stream keeps up to HTTP_STREAM_HIGH bytes and then lets its connection wait. libcurl still delivers what it had read and
- * decoded by then: one read of its buffer, at most a thousand times its size when it was compressed.
+ * A stream keeps up to HTTP_STREAM_HIGH bytes and then lets its connection wait. libcurl still delivers what it had
+ * read and decoded by then: one read of its buffer, at most a thousand times its size when it was compressed.
  */
 
 bool http_stream_has_news(const struct http_call *call)

@@ -101,8 +101,8 @@ static int add_target_part(struct buf *out, const char *s, size_t len, bool is_p
 	return 0;
 }
 
-/* The ASCII form of a host with bytes above 0x7f (IDNA), through the library that libcurl is built with. That one takes the bytes to
- * be in the locale's character set, and URLs are UTF-8 everywhere. */
+/* The ASCII form of a host with bytes above 0x7f (IDNA), through the library that libcurl is built with. That one
+ * takes the bytes to be in the locale's character set, and URLs are UTF-8 everywhere. */
 static int add_idn_host(struct buf *out, const char *host, const char *text, struct err *e)
 {
 	CURLU *u = curl_url();

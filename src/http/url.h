@@ -34,7 +34,8 @@ struct http_url {
  * scheme or no host at all parses: url_check() is what refuses them. */
 int http_url_parse(const char *text, struct http_url *u, struct err *e);
 void http_url_done(struct http_url *u);
-/* ERR_INVALID `unsupported protocol scheme "ftp"` (code "unsupported_scheme"), `http: no Host in request URL` (code "no_host"). */
+/* ERR_INVALID `unsupported protocol scheme "ftp"` (code "unsupported_scheme"), `http: no Host in request URL` (code
+ * "no_host"). */
 int http_url_check(const struct http_url *u, struct err *e);
 
 /* Resolve a Location against `base` (RFC 3986 section 5.2) into a text for http_url_parse(). */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "registry/env.h"
 
 /* Dotted paths; '*' as a segment stands for every key or item, as part of one for any text. */
 static const char *const data_paths[] = {
@@ -108,7 +109,8 @@ struct collect {
 	struct node *nodes;
 	size_t count;
 	size_t self;
-	const struct map *index; /* id -> node */
+	const struct map *index;     /* id -> node */
+	const struct map *variables; /* public name of an env.variable -> node */
 };
 
 static void add_dependency(struct collect *c, size_t to)
@@ -156,8 +158,18 @@ static void collect_reference(void *arg, const char *text)
 	id = entry_id_resolve(text, c->nodes[c->self].entry->ns);
 	hit = map_get(c->index, id);
 	free(id);
+	/* `auth_key_env: TS_AUTHKEY` and placeholders name a variable by what it is called in public. */
+	if (!hit)
+		hit = map_get(c->variables, text);
 	if (hit)
 		add_dependency(c, (size_t)(hit - c->nodes));
+}
+
+static const char *public_name(const struct entry *e)
+{
+	const struct value *v = strcmp(e->kind, "env.variable") == 0 ? value_get(e->data, "variable") : NULL;
+
+	return value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
 }
 
 static int by_id(const void *a, const void *b)
@@ -179,18 +191,21 @@ size_t entries_sort_dependencies(struct entry **entries, size_t n)
 {
 	struct node *nodes = xcalloc(n ? n : 1, sizeof(*nodes));
 	size_t *stack = xcalloc(n ? n : 1, sizeof(*stack));
-	struct map *index = map_new();
+	struct map *index = map_new(), *variables = map_new();
 	size_t placed = 0, cycles = 0;
 
 	qsort(entries, n, sizeof(*entries), by_id);
 	for (size_t i = 0; i < n; i++) {
 		nodes[i].entry = entries[i];
 		map_set(index, entries[i]->id, &nodes[i]);
+		if (public_name(entries[i])[0])
+			map_set(variables, public_name(entries[i]), &nodes[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct collect c = {nodes, n, i, index};
+		struct collect c = {nodes, n, i, index, variables};
 
 		entry_references(nodes[i].entry, collect_reference, &c);
+		env_references(nodes[i].entry->data, collect_reference, &c);
 		if (nodes[i].ndeps > 1)
 			qsort(nodes[i].deps, nodes[i].ndeps, sizeof(size_t), by_index);
 	}
@@ -224,6 +239,7 @@ size_t entries_sort_dependencies(struct entry **entries, size_t n)
 	for (size_t i = 0; i < n; i++)
 		free(nodes[i].deps);
 	map_free(index, NULL);
+	map_free(variables, NULL);
 	free(stack);
 	free(nodes);
 	return cycles;

@@ -1,8 +1,8 @@
 /*
  * order.h - which entries an entry refers to, and the order in which to apply them.
  *
- * References are the strings found at fixed paths of an entry's data and meta (lifecycle.requires, imports, host, network, ...). A text that names
- * nothing among the entries is no reference. Pure.
+ * References are the strings found at fixed paths of an entry's data and meta (lifecycle.requires, imports, host, network, ...). The order also
+ * puts a variable before what names it, `<field>_env` or ${env:NAME}. A text that names nothing among the entries is no reference. Pure.
  */
 #ifndef REGISTRY_ORDER_H
 #define REGISTRY_ORDER_H

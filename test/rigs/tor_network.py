@@ -2,7 +2,7 @@
 """A complete private Tor network on 127.0.0.1: real tor processes, no internet.
 
 Three directory authorities that are also relays and exits, one more relay, and a client whose SOCKS port behaves as any Tor
-client's does (stream isolation, onion services, control port). Needs Debian's `tor` package (tor and tor-gencert).
+client's does (stream isolation, onion services, extended errors, control port). Needs Debian's `tor` package (tor and tor-gencert).
 
     tor_network.py [--socks PORT] [--control PORT] [--nameserver ADDRESS:PORT] [--timeout 180]
 
@@ -65,7 +65,7 @@ V3AuthVoteDelay 6
 V3AuthDistDelay 6
 """
 CLIENT = """
-SocksPort 127.0.0.1:{socks}
+SocksPort 127.0.0.1:{socks} ExtendedErrors
 ControlPort 127.0.0.1:{control}
 CookieAuthentication 0
 """

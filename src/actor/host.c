@@ -1,0 +1,93 @@
+#include "actor/host.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "actor/atom.h"
+#include "base/alloc.h"
+#include "base/map.h"
+
+struct host *host_new(enum host_type type, const char *id)
+{
+	struct host *h = xcalloc(1, sizeof(*h));
+
+	refcount_init(&h->refs);
+	h->type = type;
+	h->id = atom(id);
+	h->workers_max = 1;
+	h->stop_timeout_ms = 10000;
+	atomic_init(&h->state, HOST_STOPPED);
+	atomic_init(&h->nprocesses, 0);
+	return h;
+}
+
+struct host *host_ref(struct host *h)
+{
+	if (h)
+		refcount_inc(&h->refs);
+	return h;
+}
+
+void host_unref(struct host *h)
+{
+	if (h && refcount_dec(&h->refs))
+		free(h);
+}
+
+struct hosts {
+	pthread_rwlock_t lock;
+	struct map *by_id;
+};
+
+struct hosts *hosts_new(void)
+{
+	struct hosts *t = xcalloc(1, sizeof(*t));
+
+	pthread_rwlock_init(&t->lock, NULL);
+	t->by_id = map_new();
+	return t;
+}
+
+static void unref_host(void *h)
+{
+	host_unref(h);
+}
+
+void hosts_free(struct hosts *t)
+{
+	if (!t)
+		return;
+	map_free(t->by_id, unref_host);
+	pthread_rwlock_destroy(&t->lock);
+	free(t);
+}
+
+void hosts_put(struct hosts *t, struct host *h)
+{
+	struct host *old;
+
+	pthread_rwlock_wrlock(&t->lock);
+	old = map_set(t->by_id, h->id, h);
+	pthread_rwlock_unlock(&t->lock);
+	host_unref(old);
+}
+
+void hosts_remove(struct hosts *t, const char *id)
+{
+	struct host *old;
+
+	pthread_rwlock_wrlock(&t->lock);
+	old = map_remove(t->by_id, id);
+	pthread_rwlock_unlock(&t->lock);
+	host_unref(old);
+}
+
+struct host *hosts_get(struct hosts *t, const char *id)
+{
+	struct host *h;
+
+	pthread_rwlock_rdlock(&t->lock);
+	h = host_ref(map_get(t->by_id, id));
+	pthread_rwlock_unlock(&t->lock);
+	return h;
+}

@@ -1,0 +1,296 @@
+#include "actor/process.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "actor/worker.h"
+#include "base/alloc.h"
+
+/* Coroutine resumes of one process before others have their turn. */
+enum { BUDGET_RESUMES = 64 };
+
+struct pid process_pid(const struct process *p)
+{
+	return (struct pid){p->host ? p->host->id : p->program->id, p->number};
+}
+
+struct process *process_find(struct worker *w, uint64_t number)
+{
+	return number_map_get(&w->processes, number);
+}
+
+uint64_t worker_take_number(struct worker *w)
+{
+	uint64_t n = atomic_fetch_add_explicit(&w->next_number, 1, memory_order_relaxed);
+
+	/* 0 is the system's; the others are shared out so that number % workers is the owner. */
+	return (n + (w->index == 0)) * w->sched->nworkers + w->index;
+}
+
+/* -- life -------------------------------------------------------------------------------------------- */
+
+struct process *process_alloc(struct worker *w)
+{
+	struct process *p = w->spare;
+
+	if (p) {
+		w->spare = (struct process *)p->ended_arg;
+		w->nspare--;
+	} else {
+		p = xmalloc(sizeof(*p));
+	}
+	*p = (struct process){.worker = w, .post.run = process_notice_post};
+	mailbox_init(&p->mailbox);
+	atomic_init(&p->posted, false);
+	atomic_init(&p->named, false);
+	list_init(&p->run_link);
+	p->task.ops = &process_task_ops;
+	return p;
+}
+
+void process_free(struct process *p)
+{
+	struct worker *w = p->worker;
+
+	if (w->nspare >= WORKER_SPARE_PROCESSES) {
+		free(p);
+		return;
+	}
+	p->ended_arg = w->spare;
+	w->spare = p;
+	w->nspare++;
+}
+
+void process_publish(struct process *p)
+{
+	struct worker *w = p->worker;
+
+	pthread_mutex_lock(&w->lock);
+	number_map_set(&w->processes, p->number, p);
+	pthread_mutex_unlock(&w->lock);
+	atomic_fetch_add_explicit(&w->nprocesses, 1, memory_order_relaxed);
+	if (p->host)
+		atomic_fetch_add_explicit(&p->host->nprocesses, 1, memory_order_relaxed);
+	worker_enqueue(w, p);
+}
+
+static void release_parts(struct process *p)
+{
+	relations_free(p);
+	inbox_free(p->inbox);
+	message_queue_clear(&p->queue);
+	mailbox_done(&p->mailbox);
+	frame_unref(p->frame);
+	terminal_unref(p->terminal);
+	program_unref(p->program);
+	host_unref(p->host);
+}
+
+void process_discard(struct process *p)
+{
+	if (p->task.instance) {
+		struct instance *in = p->task.instance;
+
+		task_done(&p->task);
+		worker_drop_instance(p->worker, in);
+	}
+	release_parts(p);
+	process_free(p);
+}
+
+void process_retire(struct process *p, struct packed *value, struct failure *failure)
+{
+	struct worker *w = p->worker;
+	struct message_queue late = {0};
+	struct message *m;
+
+	if (p->dead)
+		return;
+	p->dead = true;
+	if (p->queued) {
+		list_remove(&p->run_link);
+		p->queued = false;
+		w->queued--;
+	}
+	pthread_mutex_lock(&w->lock);
+	number_map_remove(&w->processes, p->number);
+	pthread_mutex_unlock(&w->lock);
+	if (atomic_load_explicit(&p->named, memory_order_relaxed))
+		names_release(w->sched->names, process_pid(p));
+	relations_announce(p, value, failure);
+	/* Nobody can reach the mailbox any more; who asked to watch just before is answered now. */
+	mailbox_take_all(&p->mailbox, &late);
+	while ((m = message_queue_pop(&late)))
+		signal_refuse(p, m, value, failure);
+	/* The task keeps what the end hook is to see. */
+	if (value != p->task.result) {
+		packed_unref(p->task.result);
+		p->task.result = packed_ref(value);
+	}
+	if (failure != p->task.failure) {
+		failure_unref(p->task.failure);
+		p->task.failure = failure_keep(failure);
+	}
+	list_push_back(&w->reap, &p->run_link);
+	if (!w->running)
+		loop_wake(w->loop);
+}
+
+static void reap_one(struct worker *w, struct process *p)
+{
+	struct process_end end = {process_pid(p), packed_ref(p->task.result), failure_keep(p->task.failure)};
+	struct instance *in = p->task.instance;
+	struct host *host = p->host;
+	process_ended_fn *ended = p->ended;
+	void *ended_arg = p->ended_arg;
+
+	if (p->inbox)
+		w->sched->hooks.release(p);
+	resources_release(&p->resources);
+	task_done(&p->task);
+	if (p->program->type == PROGRAM_FUNCTION && !host)
+		call_pool_put(w, p->program, in);
+	else
+		worker_drop_instance(w, in);
+	atomic_fetch_sub_explicit(&w->nprocesses, 1, memory_order_relaxed);
+	if (ended)
+		ended(ended_arg, &end);
+	if (host)
+		atomic_fetch_sub_explicit(&host->nprocesses, 1, memory_order_release);
+	release_parts(p);
+	packed_unref(end.value);
+	failure_unref(end.failure);
+	/* A post on its way still points here. */
+	if (atomic_load_explicit(&p->posted, memory_order_acquire))
+		p->task.instance = NULL;
+	else
+		process_free(p);
+}
+
+void worker_reap(struct worker *w)
+{
+	struct list *l;
+
+	/* One by one, not recursively: ending a caller ends its calls, which lengthens the list. */
+	while ((l = list_pop_front(&w->reap)))
+		reap_one(w, container_of(l, struct process, run_link));
+}
+
+void process_abort(struct process *p, struct failure *f)
+{
+	if (p->dead) {
+		failure_unref(f);
+		return;
+	}
+	if (p->running)
+		task_fail(&p->task, f);
+	else
+		process_retire(p, NULL, f);
+	failure_unref(f);
+}
+
+/* -- running ----------------------------------------------------------------------------------------- */
+
+void process_wake(struct process *p)
+{
+	worker_enqueue(p->worker, p);
+}
+
+void process_notice_post(struct loop_post *post)
+{
+	struct process *p = container_of(post, struct process, post);
+
+	/* Cleared before looking at the mailbox: a later message posts again. */
+	atomic_store_explicit(&p->posted, false, memory_order_release);
+	if (p->dead) {
+		/* Still to be reaped (then that frees it), or waiting for this post only. */
+		if (!list_is_linked(&p->run_link))
+			process_free(p);
+		return;
+	}
+	worker_enqueue(p->worker, p);
+}
+
+void process_drain(struct process *p)
+{
+	struct message_queue q = {0};
+	struct message *m;
+
+	if (mailbox_is_empty(&p->mailbox))
+		return;
+	mailbox_take_all(&p->mailbox, &q);
+	while ((m = message_queue_pop(&q))) {
+		if (!signal_handle(p, m))
+			continue;
+		m->order = p->next_order++;
+		if (p->inbox)
+			inbox_route(p->inbox, m);
+		else
+			message_queue_push(&p->queue, m);
+	}
+}
+
+static void on_deliver(struct task *t)
+{
+	struct process *p = process_of_task(t);
+
+	process_drain(p);
+	if (p->inbox)
+		p->worker->sched->hooks.deliver(p);
+}
+
+static void on_wake(struct task *t)
+{
+	process_wake(process_of_task(t));
+}
+
+static bool on_may_be_woken(struct task *t)
+{
+	/* An opened inbox holds its channels, which the task counts by itself. Beyond that only the end of a linked process can change anything. */
+	return relations_linked(process_of_task(t));
+}
+
+const struct task_ops process_task_ops = {
+	.wake = on_wake,
+	.may_be_woken = on_may_be_woken,
+	.deliver = on_deliver,
+};
+
+void process_step(struct process *p)
+{
+	struct worker *w = p->worker;
+	enum task_status st;
+
+	p->queued = false;
+	p->running = true;
+	w->running = p;
+	w->heap = instance_heap(p->task.instance);
+	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_relaxed);
+	st = task_run(&p->task, BUDGET_RESUMES);
+	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_relaxed);
+	w->heap = NULL;
+	w->running = NULL;
+	p->running = false;
+	switch (st) {
+	case TASK_READY:
+		worker_enqueue(w, p);
+		break;
+	case TASK_WAITING:
+		break;
+	case TASK_DONE:
+		process_retire(p, task_result(&p->task), NULL);
+		break;
+	case TASK_FAILED:
+		process_retire(p, NULL, task_failure(&p->task));
+		break;
+	}
+}
+
+struct inbox *process_open_inbox(struct process *p)
+{
+	if (!p->inbox) {
+		p->inbox = inbox_new();
+		inbox_route_all(p->inbox, &p->queue);
+	}
+	return p->inbox;
+}

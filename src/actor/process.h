@@ -1,0 +1,142 @@
+/*
+ * process.h - a process: a task with a pid, a mailbox, a frame and relations to others.
+ *
+ * A function call is one too. Everything here runs on the worker that owns the process, except where it says any thread. A process
+ * is named by its pid elsewhere: never keep a pointer across a wait.
+ */
+#ifndef ACTOR_PROCESS_H
+#define ACTOR_PROCESS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "actor/frame.h"
+#include "actor/inbox.h"
+#include "actor/mailbox.h"
+#include "actor/pid.h"
+#include "actor/resource.h"
+#include "actor/scheduler.h"
+#include "actor/terminal.h"
+#include "base/list.h"
+#include "engine/task.h"
+
+struct relations;
+
+/* How a process ended: exactly one of value/failure counts; both are borrowed. */
+struct process_end {
+	struct pid pid;
+	struct packed *value;    /* first result (count 0 or 1); NULL = none */
+	struct failure *failure; /* NULL = success */
+};
+
+/* Runs once on the process's worker, after its pid stopped being routable and watchers were told. */
+typedef void process_ended_fn(void *arg, const struct process_end *end);
+
+/* Kept small: a hundred thousand idle ones are normal. */
+struct process {
+	struct task task; /* first */
+	struct worker *worker;
+	struct program *program;
+	struct frame *frame;
+	struct host *host; /* NULL: a function call */
+	uint64_t number;
+	struct mailbox mailbox;
+	struct loop_post post;      /* another worker posted: look at the mailbox */
+	struct list run_link;       /* in the run queue */
+	struct message_queue queue; /* arrived before `inbox` was opened */
+	struct inbox *inbox;
+	struct relations *relations; /* monitors and links; NULL = none */
+	struct terminal *terminal;   /* on a terminal host */
+	struct resource *resources;  /* open streams and the like, released when it ends */
+	process_ended_fn *ended;
+	void *ended_arg;
+	uint32_t next_order;
+	atomic_bool posted; /* `post` is on its way */
+	atomic_bool named;  /* holds a name, or did */
+	bool queued;
+	bool running;
+	bool dead; /* unroutable; freed when `post` has come home */
+	bool trap_links;
+};
+
+struct pid process_pid(const struct process *p);
+static inline struct process *process_of_task(struct task *t)
+{
+	return container_of(t, struct process, task);
+}
+/* The live process with that number on this worker, or NULL. */
+struct process *process_find(struct worker *w, uint64_t number);
+
+/* -- spawning --------------------------------------------------------------------------------------- */
+
+/* Everything a spawn needs; make it with spawn_new(). */
+struct spawn {
+	struct program *program; /* references, released by spawn_free() */
+	struct host *host;
+	struct frame *frame;
+	struct packed *args;        /* may be NULL */
+	struct terminal *terminal;  /* may be NULL */
+	struct message_queue first; /* initial messages, `from` the system */
+	char *name;                 /* claim this name, or be its holder; NULL = none */
+	struct pid parent;          /* whom monitor and link are for */
+	bool monitor;
+	bool link;
+	process_ended_fn *ended;
+	void *ended_arg;
+
+	/* Set by spawn_run() / spawn_start(). */
+	struct pid pid;
+	bool found; /* the name was taken: `pid` is its holder, nothing was made */
+	bool failed;
+
+	/* spawn_start() only. */
+	struct worker *worker;
+	struct loop *reply_loop;
+	void (*done)(struct spawn *s);
+	void *done_arg;
+	struct loop_post post;
+	uint64_t number; /* reserved pid number; 0 = none yet */
+
+	struct err err; /* when failed; last, since it is large and not zeroed */
+};
+
+struct spawn *spawn_new(void);
+void spawn_free(struct spawn *s); /* NULL is fine */
+
+/* Make the process here and queue it; its chunk has run when this returns. Errors: UNAVAILABLE "host is not running" / "host is shutting down"; those of
+ * instance_new(). Owner thread of `w`. */
+int spawn_run(struct worker *w, struct spawn *s);
+/* The same on worker `w` from any other thread: `s->done(s)` runs later on `s->reply_loop` and then owns `s`. */
+void spawn_start(struct worker *w, struct spawn *s);
+/* Where it should run: `here` (NULL: not on a worker), unless another worker has less to do and the program is not known to be quick, or
+ * crowds must be levelled out. */
+struct worker *spawn_place(struct scheduler *sched, struct worker *here, const struct spawn *s);
+
+/* -- messages and signals: any worker thread --------------------------------------------------------- */
+
+/* Put `m` (taken, also on failure) into the target's mailbox. NOT_FOUND "process not found" / "host not found". */
+int process_send(struct scheduler *s, struct pid to, struct message *m, struct err *e);
+bool process_exists(struct scheduler *s, struct pid pid);
+/* Give a live process a name, released when it ends. ALREADY_EXISTS "name already registered"; NOT_FOUND "process not found". */
+int process_name(struct scheduler *s, struct pid pid, const char *name, struct err *e);
+
+/* From `self`, on its worker. Errors as in the manual of `process`: INTERNAL "pid not registered" / "already monitoring pid". */
+int process_monitor(struct process *self, struct pid target, struct err *e);
+void process_unmonitor(struct process *self, struct pid target);
+int process_link(struct process *self, struct pid target, struct err *e);
+void process_unlink(struct process *self, struct pid target);
+/* Enqueue a CANCEL event. */
+int process_cancel(struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e);
+/* "process terminated". A process on a terminal host is left alone (success). INTERNAL "process not found". */
+int process_terminate(struct scheduler *s, struct pid target, struct err *e);
+
+/* -- owner's side ------------------------------------------------------------------------------------ */
+
+/* End it now, or as soon as its running code can be interrupted; takes `f`. */
+void process_abort(struct process *p, struct failure *f);
+/* Open the inbox (once): messages already there are routed. Returns p->inbox. */
+struct inbox *process_open_inbox(struct process *p);
+
+#endif

@@ -1,0 +1,349 @@
+/* What processes say to each other without Lua: messages to a pid, monitors, links, cancel, terminate. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actor/worker.h"
+#include "base/alloc.h"
+
+struct relation {
+	struct pid peer;
+	unsigned flags;
+};
+
+struct relations {
+	struct number_map by_number;
+};
+
+/* -- relations --------------------------------------------------------------------------------------- */
+
+static struct relation *relation_find(const struct process *p, struct pid peer)
+{
+	return p->relations ? number_map_get(&p->relations->by_number, peer.number) : NULL;
+}
+
+bool relation_has(const struct process *p, struct pid peer, unsigned flags)
+{
+	const struct relation *r = relation_find(p, peer);
+
+	return r && (r->flags & flags);
+}
+
+void relation_add(struct process *p, struct pid peer, unsigned flags)
+{
+	struct relation *r = relation_find(p, peer);
+
+	if (!p->relations)
+		p->relations = xcalloc(1, sizeof(*p->relations));
+	if (!r) {
+		r = xmalloc(sizeof(*r));
+		*r = (struct relation){peer, 0};
+		number_map_set(&p->relations->by_number, peer.number, r);
+	}
+	r->flags |= flags;
+}
+
+void relation_remove(struct process *p, struct pid peer, unsigned flags)
+{
+	struct relation *r = relation_find(p, peer);
+
+	if (!r)
+		return;
+	r->flags &= ~flags;
+	if (r->flags == 0)
+		free(number_map_remove(&p->relations->by_number, peer.number));
+}
+
+bool relations_linked(const struct process *p)
+{
+	void *r;
+
+	if (!p->relations)
+		return false;
+	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &r);)
+		if (((const struct relation *)r)->flags & RELATION_LINKED)
+			return true;
+	return false;
+}
+
+void relations_free(struct process *p)
+{
+	void *r;
+
+	if (!p->relations)
+		return;
+	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &r);)
+		free(r);
+	number_map_done(&p->relations->by_number);
+	free(p->relations);
+	p->relations = NULL;
+}
+
+/* -- posting ----------------------------------------------------------------------------------------- */
+
+static int no_such_process(struct scheduler *s, struct pid to, struct err *e)
+{
+	struct host *h = NULL;
+	struct program *program = NULL;
+	bool known = false;
+
+	if (to.host) {
+		h = hosts_get(s->hosts, to.host);
+		program = h ? NULL : programs_get(s->programs, to.host);
+		known = h || program;
+		host_unref(h);
+		program_unref(program);
+	}
+	return err_set(e, ERR_NOT_FOUND, known ? "process not found" : "host not found");
+}
+
+int process_send(struct scheduler *s, struct pid to, struct message *m, struct err *e)
+{
+	struct worker *w, *here = worker_current();
+	struct process *p;
+
+	if (to.number == 0) {
+		message_free(m);
+		return no_such_process(s, to, e);
+	}
+	w = number_owner(s, to.number);
+	if (w == here) {
+		p = process_find(w, to.number);
+		if (p && process_pid(p).host == to.host) {
+			mailbox_post(&p->mailbox, m);
+			if (!p->running)
+				worker_enqueue(w, p);
+			return 0;
+		}
+	} else {
+		pthread_mutex_lock(&w->lock);
+		p = process_find(w, to.number);
+		if (p && process_pid(p).host == to.host) {
+			mailbox_post(&p->mailbox, m);
+			/* One post at a time; it points into the process, which therefore stays until it came home. */
+			if (!atomic_exchange_explicit(&p->posted, true, memory_order_acq_rel))
+				loop_post(w->loop, &p->post);
+			pthread_mutex_unlock(&w->lock);
+			return 0;
+		}
+		pthread_mutex_unlock(&w->lock);
+	}
+	message_free(m);
+	return no_such_process(s, to, e);
+}
+
+bool process_exists(struct scheduler *s, struct pid pid)
+{
+	struct worker *w;
+	struct process *p;
+	bool yes;
+
+	if (pid.number == 0)
+		return false;
+	w = number_owner(s, pid.number);
+	pthread_mutex_lock(&w->lock);
+	p = process_find(w, pid.number);
+	yes = p && process_pid(p).host == pid.host;
+	pthread_mutex_unlock(&w->lock);
+	return yes;
+}
+
+int process_name(struct scheduler *s, struct pid pid, const char *name, struct err *e)
+{
+	struct worker *w;
+	struct process *p;
+	int rc;
+
+	if (pid.number == 0)
+		return no_such_process(s, pid, e);
+	w = number_owner(s, pid.number);
+	/* Under the lock the process cannot end between being found and being marked. */
+	pthread_mutex_lock(&w->lock);
+	p = process_find(w, pid.number);
+	if (!p || process_pid(p).host != pid.host) {
+		pthread_mutex_unlock(&w->lock);
+		return no_such_process(s, pid, e);
+	}
+	atomic_store_explicit(&p->named, true, memory_order_relaxed);
+	rc = names_register(s->names, name, pid, NULL, e);
+	pthread_mutex_unlock(&w->lock);
+	return rc;
+}
+
+static int send_signal(struct scheduler *s, enum message_type type, struct pid from, struct pid to, struct err *e)
+{
+	return process_send(s, to, message_new_signal(type, from, NULL, NULL), e);
+}
+
+/* -- monitors and links ------------------------------------------------------------------------------ */
+
+int process_monitor(struct process *self, struct pid target, struct err *e)
+{
+	if (relation_has(self, target, RELATION_MONITORS))
+		return err_set(e, ERR_INTERNAL, "already monitoring pid");
+	if (send_signal(self->worker->sched, MESSAGE_MONITOR, process_pid(self), target, e) < 0)
+		return err_set(e, ERR_INTERNAL, "pid not registered");
+	relation_add(self, target, RELATION_MONITORS);
+	return 0;
+}
+
+void process_unmonitor(struct process *self, struct pid target)
+{
+	if (!relation_has(self, target, RELATION_MONITORS))
+		return;
+	relation_remove(self, target, RELATION_MONITORS);
+	send_signal(self->worker->sched, MESSAGE_UNMONITOR, process_pid(self), target, NULL);
+}
+
+int process_link(struct process *self, struct pid target, struct err *e)
+{
+	if (relation_has(self, target, RELATION_LINKED))
+		return 0;
+	if (send_signal(self->worker->sched, MESSAGE_LINK, process_pid(self), target, e) < 0)
+		return err_set(e, ERR_INTERNAL, "pid not registered");
+	relation_add(self, target, RELATION_LINKED);
+	return 0;
+}
+
+void process_unlink(struct process *self, struct pid target)
+{
+	if (!relation_has(self, target, RELATION_LINKED))
+		return;
+	relation_remove(self, target, RELATION_LINKED);
+	send_signal(self->worker->sched, MESSAGE_UNLINK, process_pid(self), target, NULL);
+}
+
+static void send_end(struct process *p, enum message_type type, struct pid to, struct packed *value, struct failure *failure)
+{
+	struct message *m = message_new_signal(type, process_pid(p), packed_ref(value), failure_keep(failure));
+
+	process_send(p->worker->sched, to, m, NULL);
+}
+
+void relations_announce(struct process *p, struct packed *value, struct failure *failure)
+{
+	void *v;
+
+	if (!p->relations)
+		return;
+	/* All EXITs come before the first LINK_DOWN. */
+	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &v);) {
+		const struct relation *r = v;
+
+		if (r->flags & RELATION_MONITORED)
+			send_end(p, MESSAGE_EXIT, r->peer, value, failure);
+		if (r->flags & RELATION_MONITORS)
+			send_signal(p->worker->sched, MESSAGE_UNMONITOR, process_pid(p), r->peer, NULL);
+	}
+	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &v);) {
+		const struct relation *r = v;
+
+		if (!(r->flags & RELATION_LINKED))
+			continue;
+		if (failure)
+			send_end(p, MESSAGE_LINK_DOWN, r->peer, NULL, failure);
+		else
+			send_signal(p->worker->sched, MESSAGE_UNLINK, process_pid(p), r->peer, NULL);
+	}
+}
+
+void signal_refuse(struct process *p, struct message *m, struct packed *value, struct failure *failure)
+{
+	if (m->type == MESSAGE_MONITOR)
+		send_end(p, MESSAGE_EXIT, m->from, value, failure);
+	else if (m->type == MESSAGE_LINK && failure)
+		send_end(p, MESSAGE_LINK_DOWN, m->from, NULL, failure);
+	else if (m->type == MESSAGE_LINK)
+		send_signal(p->worker->sched, MESSAGE_UNLINK, process_pid(p), m->from, NULL);
+	message_free(m);
+}
+
+static bool link_down(struct process *p, struct message *m)
+{
+	static const char text[] = "linked process failed";
+	struct failure *f;
+
+	if (!relation_has(p, m->from, RELATION_LINKED))
+		return false;
+	relation_remove(p, m->from, RELATION_LINKED);
+	if (p->trap_links)
+		return true;
+	f = failure_new("Internal", ERR_RETRY_UNKNOWN, text, strlen(text), NULL, NULL, NULL);
+	task_fail(&p->task, f);
+	failure_unref(f);
+	return false;
+}
+
+bool signal_handle(struct process *p, struct message *m)
+{
+	bool for_lua = false;
+
+	switch ((enum message_type)m->type) {
+	case MESSAGE_USER:
+	case MESSAGE_CANCEL:
+		return true;
+	case MESSAGE_EXIT:
+		/* A watcher that changed its mind in the meantime gets nothing. */
+		for_lua = relation_has(p, m->from, RELATION_MONITORS);
+		relation_remove(p, m->from, RELATION_MONITORS);
+		break;
+	case MESSAGE_LINK_DOWN:
+		for_lua = link_down(p, m);
+		break;
+	case MESSAGE_MONITOR:
+		relation_add(p, m->from, RELATION_MONITORED);
+		break;
+	case MESSAGE_UNMONITOR:
+		relation_remove(p, m->from, RELATION_MONITORED);
+		break;
+	case MESSAGE_LINK:
+		relation_add(p, m->from, RELATION_LINKED);
+		break;
+	case MESSAGE_UNLINK:
+		relation_remove(p, m->from, RELATION_LINKED);
+		break;
+	case MESSAGE_TERMINATE:
+		task_fail(&p->task, m->failure);
+		break;
+	}
+	if (!for_lua)
+		message_free(m);
+	return for_lua;
+}
+
+/* -- cancel and terminate ---------------------------------------------------------------------------- */
+
+int process_cancel(struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e)
+{
+	char *text = xmemdupz(reason, len);
+	const char *const strings[] = {text};
+	struct message *m;
+
+	m = message_new_signal(MESSAGE_CANCEL, from, packed_from_strings(strings, 1), NULL);
+	free(text);
+	return process_send(s, target, m, e);
+}
+
+int process_terminate(struct scheduler *s, struct pid target, struct err *e)
+{
+	static const char text[] = "process terminated";
+	struct host *h = target.host ? hosts_get(s->hosts, target.host) : NULL;
+	bool spared = h && h->type == HOST_TERMINAL;
+	struct worker *here = worker_current();
+	struct process *p;
+	struct failure *f;
+
+	host_unref(h);
+	if (spared && process_exists(s, target))
+		return 0;
+	f = failure_new("Internal", ERR_RETRY_UNKNOWN, text, strlen(text), NULL, NULL, NULL);
+	if (target.number != 0 && number_owner(s, target.number) == here) {
+		p = process_find(here, target.number);
+		if (p && process_pid(p).host == target.host) {
+			process_abort(p, f);
+			return 0;
+		}
+	}
+	if (process_send(s, target, message_new_signal(MESSAGE_TERMINATE, pid_system, NULL, f), e) < 0)
+		return err_set(e, ERR_INTERNAL, "process not found");
+	return 0;
+}

@@ -1,0 +1,169 @@
+/*
+ * worker.h - inside of a worker, for the files of this room.
+ *
+ * Fields belong to the worker's thread, except where noted.
+ */
+#ifndef ACTOR_WORKER_H
+#define ACTOR_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "actor/number_map.h"
+#include "actor/process.h"
+#include "base/map.h"
+#include "engine/heap.h"
+
+enum {
+	WORKER_HEAPS_MAX = 4096,
+	WORKER_SPARE_PROCESSES = 256, /* ended ones kept for the next spawn */
+};
+
+struct worker_slot {
+	const void *key;
+	void *value;
+	void (*free_fn)(void *);
+};
+
+/* Idle instances of one function on one worker; lives in its call pool. */
+struct idle_set {
+	struct list link; /* in worker.idle_sets while not empty */
+	struct instance **items;
+	unsigned count;
+	unsigned cap;
+	uint64_t used_ns;
+};
+
+struct worker {
+	struct scheduler *sched;
+	unsigned index;
+	struct loop *loop;
+	pthread_t thread;
+
+	struct list run_queue; /* of process.run_link */
+	struct list reap;      /* of process.run_link: dead, to be taken apart */
+	unsigned queued;
+	struct process *running;
+	struct frame *loading; /* of the process whose chunk is being run */
+
+	/* Processes by number. Only the owner changes it, under the lock; others look under the lock. */
+	pthread_mutex_t lock;
+	struct number_map processes;
+	atomic_uint_fast64_t next_number; /* any thread: numbers given out so far */
+
+	/* Published for placement: what is queued, and is the worker asleep. */
+	atomic_uint load;
+	atomic_uint nprocesses;
+
+	struct heap **heaps;
+	unsigned nheaps;
+	unsigned heap_hint; /* where there was room last */
+
+	struct process *spare;
+	unsigned nspare;
+	struct list idle_sets;
+	struct loop_timer sweep; /* idle instances */
+
+	struct worker_slot *slots;
+	unsigned nslots;
+	struct map *program_cache;
+	unsigned long program_version;
+	bool closing;
+
+	/* For the watchdog: odd while Lua runs; changes with every process. */
+	atomic_uint_fast64_t epoch;
+	uint_fast64_t watched; /* the watchdog's */
+	struct heap *volatile heap; /* the signal handler's: whose code runs */
+};
+
+struct scheduler {
+	struct worker *workers;
+	unsigned nworkers;
+	struct module_list modules;
+	size_t heap_memory_max;
+	unsigned heap_instances_max;
+	struct process_hooks hooks;
+	void *owner;
+	struct hosts *hosts;
+	struct programs *programs;
+	struct names *names;
+	bool started;
+
+	pthread_mutex_t lock; /* stop barrier, watchdog's sleep */
+	pthread_cond_t changed;
+	unsigned arrived;
+	pthread_t watchdog;
+	bool watchdog_stop;
+	atomic_bool watchdog_asleep;
+};
+
+/* -- worker.c -- */
+void worker_init(struct worker *w, struct scheduler *s, unsigned index);
+void worker_done(struct worker *w);
+void *worker_main(void *arg); /* the thread */
+/* A heap with room for one more instance. */
+int worker_heap(struct worker *w, struct heap **ret_heap, struct err *e);
+/* Give an instance back; an emptied heap goes too unless it is the last. */
+void worker_drop_instance(struct worker *w, struct instance *in);
+void worker_enqueue(struct worker *w, struct process *p);
+/* Run fn on the worker's thread, later; any thread. */
+void worker_run_later(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
+
+/* What instance_new() runs belongs to this frame, and the watchdog may interrupt it. */
+struct worker_loading {
+	struct frame *frame;
+	struct heap *heap;
+};
+struct worker_loading worker_begin_loading(struct worker *w, struct frame *f, struct heap *h);
+void worker_end_loading(struct worker *w, struct worker_loading before);
+
+/* -- watchdog.c -- */
+void watchdog_start(struct scheduler *s);
+void watchdog_stop(struct scheduler *s);
+/* On a worker's thread, when it begins to work. Cheap. */
+void watchdog_notice(struct scheduler *s);
+
+/* -- process.c -- */
+struct process *process_alloc(struct worker *w);
+void process_discard(struct process *p); /* one that never became routable */
+void process_free(struct process *p);
+/* Make it routable and queue it. */
+void process_publish(struct process *p);
+void process_step(struct process *p);
+/* Take apart what ended. */
+void worker_reap(struct worker *w);
+void process_drain(struct process *p);
+void process_wake(struct process *p);
+/* Which worker owns that number. */
+static inline struct worker *number_owner(struct scheduler *s, uint64_t number)
+{
+	return &s->workers[number % s->nworkers];
+}
+uint64_t worker_take_number(struct worker *w);
+extern const struct task_ops process_task_ops;
+/* The pid stops being routable; names go, watchers are told. The rest follows in worker_reap(). Both borrowed. */
+void process_retire(struct process *p, struct packed *value, struct failure *failure);
+void process_notice_post(struct loop_post *post);
+
+/* -- signal.c -- */
+enum { RELATION_MONITORS = 1, RELATION_MONITORED = 2, RELATION_LINKED = 4 };
+
+void relation_add(struct process *p, struct pid peer, unsigned flags);
+void relation_remove(struct process *p, struct pid peer, unsigned flags);
+bool relation_has(const struct process *p, struct pid peer, unsigned flags);
+/* Is it linked to anyone? */
+bool relations_linked(const struct process *p);
+void relations_free(struct process *p);
+/* Tell everyone related that `p` ended. */
+void relations_announce(struct process *p, struct packed *value, struct failure *failure);
+/* One message out of the mailbox. True when it is for Lua (caller keeps it), false when it was handled and freed. */
+bool signal_handle(struct process *p, struct message *m);
+/* A monitor or link request that came too late. Frees `m`. */
+void signal_refuse(struct process *p, struct message *m, struct packed *value, struct failure *failure);
+
+/* -- call.c -- */
+/* A call's process ended: its instance goes back to the pool. */
+void call_pool_put(struct worker *w, struct program *p, struct instance *in);
+void call_sweep(struct worker *w, uint64_t older_than_ns);
+
+#endif

@@ -1,0 +1,337 @@
+/*
+ * funcs.c - the `funcs` module: calling registered functions.
+ *
+ * A call waits in the calling coroutine and is tied to it: when the caller ends, so does the callee.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "actor/call.h"
+#include "base/alloc.h"
+#include "bind/future.h"
+#include "bind/identity.h"
+#include "bind/modules.h"
+#include "bind/process.h"
+
+static const char executor_type[] = "funcs.Executor";
+
+/* -- one call ---------------------------------------------------------------------------------------- */
+
+struct call_wait {
+	struct pending pending;
+	struct call *call; /* NULL when over */
+	struct packed *value;
+	struct failure *failure;
+};
+
+static void call_wait_free(struct call_wait *w)
+{
+	packed_unref(w->value);
+	failure_unref(w->failure);
+	free(w);
+}
+
+static void on_done(void *arg, struct packed *value, struct failure *failure)
+{
+	struct call_wait *w = arg;
+
+	w->call = NULL;
+	w->value = packed_ref(value);
+	w->failure = failure_keep(failure);
+	pending_ready(&w->pending);
+}
+
+static void on_cancel(struct pending *pending)
+{
+	struct call_wait *w = container_of(pending, struct call_wait, pending);
+
+	call_cancel(w->call);
+	call_wait_free(w);
+}
+
+static int on_finish(lua_State *L, struct pending *pending)
+{
+	struct call_wait *w = container_of(pending, struct call_wait, pending);
+	int n = 1;
+
+	if (w->failure)
+		n = push_nil_and_failure(L, w->failure);
+	else
+		packed_push_at(L, w->value, 0);
+	call_wait_free(w);
+	return n;
+}
+
+static int check_target(lua_State *L, const char *target, struct program **ret_program, struct err *e)
+{
+	const char *colon = strchr(target, ':');
+	struct program *program;
+
+	if (!*target)
+		return err_set(e, ERR_INVALID, "function ID required");
+	if (!colon || colon == target)
+		return err_set(e, ERR_INVALID, "namespace required in function ID");
+	if (!colon[1])
+		return err_set(e, ERR_INVALID, "name required in function ID");
+	if (action_allowed(L, "funcs.call", target, "not allowed: ", e) < 0)
+		return -1;
+	program = worker_program(current_worker(L), target);
+	if (!program || program->type != PROGRAM_FUNCTION)
+		return err_set(e, ERR_NOT_FOUND, "no handler registered for target");
+	*ret_program = program;
+	return 0;
+}
+
+/* A call being prepared. */
+struct prepared {
+	struct program *program; /* borrowed */
+	struct frame *frame;
+	struct packed *args;
+};
+
+static void prepared_done(struct prepared *p)
+{
+	frame_unref(p->frame);
+	packed_unref(p->args);
+}
+
+/* The function named at `idx`; its arguments follow. `edge` says what the callee does not inherit. */
+static int prepare(lua_State *L, int idx, const struct frame_edge *edge, struct prepared *ret, struct err *e)
+{
+	const char *target = luaL_checkstring(L, idx);
+	int n = lua_gettop(L) - idx;
+	struct frame_edge full = *edge;
+	struct prepared p = {0};
+
+	if (check_target(L, target, &p.program, e) < 0)
+		return -1;
+	full.entry_network = p.program->network;
+	if (edge_frame(current_node(L), current_frame(L), &full, &p.frame, e) < 0)
+		return -1;
+	if (n > 0 && packed_from_lua(L, idx + 1, n, &p.args, e) < 0) {
+		prepared_done(&p);
+		return -1;
+	}
+	*ret = p;
+	return 0;
+}
+
+static int call_at(lua_State *L, int idx, const struct frame_edge *edge)
+{
+	struct prepared p;
+	struct call_wait *w;
+	struct err e;
+	int rc;
+
+	if (!wait_is_possible(L))
+		return raise_text(L, "funcs.call: cannot wait here");
+	if (prepare(L, idx, edge, &p, &e) < 0)
+		return push_nil_and_err(L, &e);
+	w = xcalloc(1, sizeof(*w));
+	w->pending.cancel = on_cancel;
+	rc = call_start(current_worker(L), p.program, p.frame, p.args, on_done, w, &w->call, &e);
+	prepared_done(&p);
+	if (rc < 0) {
+		call_wait_free(w);
+		return push_nil_and_err(L, &e);
+	}
+	return wait_for(L, &w->pending, on_finish);
+}
+
+static int async_at(lua_State *L, int idx, const struct frame_edge *edge)
+{
+	struct prepared p;
+	struct err e;
+	int n;
+
+	if (!current_process(L)) {
+		err_set(&e, ERR_INTERNAL, "no process context");
+		return push_nil_and_err(L, &e);
+	}
+	if (prepare(L, idx, edge, &p, &e) < 0)
+		return push_nil_and_err(L, &e);
+	n = future_start(L, p.program, p.frame, p.args);
+	prepared_done(&p);
+	return n;
+}
+
+static int l_call(lua_State *L)
+{
+	static const struct frame_edge edge;
+
+	return call_at(L, 1, &edge);
+}
+
+static int l_async(lua_State *L)
+{
+	static const struct frame_edge edge;
+
+	return async_at(L, 1, &edge);
+}
+
+/* -- executors --------------------------------------------------------------------------------------- */
+
+struct executor {
+	struct value *values;
+	struct value *options;
+	struct identity *actor;
+	struct scope *scope;
+};
+
+static int executor_gc(lua_State *L)
+{
+	struct executor *x = lua_touserdata(L, 1);
+
+	value_unref(x->values);
+	value_unref(x->options);
+	identity_unref(x->actor);
+	scope_unref(x->scope);
+	*x = (struct executor){0};
+	return 0;
+}
+
+static struct executor *check(lua_State *L)
+{
+	return handle_check(L, 1, executor_type);
+}
+
+static struct executor *push_copy(lua_State *L, const struct executor *from)
+{
+	struct executor *x = handle_new(L, executor_type, sizeof(*x));
+
+	x->values = value_ref(from->values);
+	x->options = value_ref(from->options);
+	x->actor = identity_ref(from->actor);
+	x->scope = scope_ref(from->scope);
+	return x;
+}
+
+static int refuse(lua_State *L, const char *words)
+{
+	struct err e;
+
+	err_set(&e, ERR_PERMISSION_DENIED, "%s", words);
+	return push_nil_and_err(L, &e);
+}
+
+static int l_new(lua_State *L)
+{
+	handle_new(L, executor_type, sizeof(struct executor));
+	return 1;
+}
+
+static int l_with_context(lua_State *L)
+{
+	const struct executor *from = check(L);
+	struct value *merged;
+	struct executor *x;
+	struct err e;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	if (!current_allows(L, "funcs.context", "context"))
+		return refuse(L, "not allowed to call functions with custom context");
+	if (context_from_lua(L, 2, from->values, &merged, &e) < 0)
+		return push_nil_and_err(L, &e);
+	x = push_copy(L, from);
+	value_unref(x->values);
+	x->values = merged;
+	return 1;
+}
+
+/* Replaces all options given before. */
+static int l_with_options(lua_State *L)
+{
+	const struct executor *from = check(L);
+	struct value *options;
+	const char *network;
+	struct executor *x;
+	struct err e;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	if (options_from_lua(L, 2, &options, &e) < 0)
+		return push_nil_and_err(L, &e);
+	network = options_network(options);
+	if (network && network_select_allowed(L, network, &e) < 0) {
+		value_unref(options);
+		return push_nil_and_err(L, &e);
+	}
+	x = push_copy(L, from);
+	value_unref(x->options);
+	x->options = options;
+	return 1;
+}
+
+static int l_with_actor(lua_State *L)
+{
+	const struct executor *from = check(L);
+	struct identity *actor = actor_at(L, 2);
+	struct executor *x;
+
+	if (!actor)
+		return raise_argument(L, 2, "actor expected");
+	if (!current_allows(L, "funcs.security", "security"))
+		return refuse(L, "not allowed to call functions with custom security context");
+	x = push_copy(L, from);
+	identity_unref(x->actor);
+	x->actor = identity_ref(actor);
+	return 1;
+}
+
+static int l_with_scope(lua_State *L)
+{
+	const struct executor *from = check(L);
+	struct scope *scope = scope_at(L, 2);
+	struct executor *x;
+
+	if (!scope)
+		return raise_argument(L, 2, "scope expected");
+	if (!current_allows(L, "funcs.security", "security"))
+		return refuse(L, "not allowed to call functions with custom security context");
+	x = push_copy(L, from);
+	scope_unref(x->scope);
+	x->scope = scope_ref(scope);
+	return 1;
+}
+
+static struct frame_edge edge_of(const struct executor *x)
+{
+	return (struct frame_edge){
+		.call_network = options_network(x->options),
+		.actor = x->actor,
+		.scope = x->scope,
+		.values = x->values,
+	};
+}
+
+static int l_executor_call(lua_State *L)
+{
+	struct frame_edge edge = edge_of(check(L));
+
+	return call_at(L, 2, &edge);
+}
+
+static int l_executor_async(lua_State *L)
+{
+	struct frame_edge edge = edge_of(check(L));
+
+	return async_at(L, 2, &edge);
+}
+
+int bind_funcs_open(lua_State *L)
+{
+	static const luaL_Reg functions[] = {{"async", l_async}, {"call", l_call}, {"new", l_new}, {NULL, NULL}};
+	static const luaL_Reg methods[] = {
+		{"async", l_executor_async},
+		{"call", l_executor_call},
+		{"with_actor", l_with_actor},
+		{"with_context", l_with_context},
+		{"with_options", l_with_options},
+		{"with_scope", l_with_scope},
+		{NULL, NULL},
+	};
+
+	future_register(L);
+	handle_register(L, executor_type, methods, executor_gc);
+	luaL_newlib(L, functions);
+	return 1;
+}

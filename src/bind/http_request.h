@@ -1,0 +1,43 @@
+/*
+ * http_request.h - a Lua options table read into what the HTTP client sends.
+ *
+ * Everything lives in one userdata, so nothing leaks when Lua raises; strings that are not changed are borrowed from the Lua values,
+ * which must stay on the stack until the request is started.
+ */
+#ifndef BIND_HTTP_REQUEST_H
+#define BIND_HTTP_REQUEST_H
+
+#include "bind/current.h"
+#include "http/client.h"
+
+struct lua_State;
+
+struct http_build {
+	struct http_request req;
+	struct http_tls_options tls;
+	struct http_header *headers; /* owned, strings too */
+	size_t headers_cap;
+	struct buf url;      /* with the query options merged in */
+	struct buf body;
+	const char *raw_url; /* as the program gave it: what permissions judge */
+	const char *overlay_id; /* overlay_network, NULL when not given */
+	char isolation[ISOLATION_KEY_MAX];
+	struct overlay *overlay; /* a reference */
+};
+
+/* Once per heap. */
+void http_build_register(struct lua_State *L);
+/* Push a new, empty one. */
+struct http_build *http_build_push(struct lua_State *L);
+
+/* Read method, URL and the options table at `options` (0: none). Fields of the wrong type count as absent. No permission is checked yet. */
+void http_build_read(struct lua_State *L, struct http_build *b, const char *method, const char *url, int options);
+
+/* The permission checks of one request, in order, and its overlay; fills req.overlay and req.isolation_key. PERMISSION_DENIED "not allowed: …". */
+int http_build_authorize(struct lua_State *L, struct http_build *b, struct err *e);
+/* The one check a batch makes before all others. */
+int http_build_authorize_url(struct lua_State *L, const struct http_build *b, struct err *e);
+
+void http_build_done(struct http_build *b);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * modules.h - the Lua modules of this room, one file each; app/ lists them.
+ */
+#ifndef BIND_MODULES_H
+#define BIND_MODULES_H
+
+struct lua_State;
+
+int bind_ctx_open(struct lua_State *L);
+int bind_env_open(struct lua_State *L);
+int bind_funcs_open(struct lua_State *L);
+int bind_http_client_open(struct lua_State *L);
+int bind_io_open(struct lua_State *L);
+int bind_json_open(struct lua_State *L);
+int bind_logger_open(struct lua_State *L);
+int bind_process_open(struct lua_State *L);
+int bind_time_open(struct lua_State *L);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * node.h - the running program as bindings see it: one of each, handed to the scheduler as its owner.
+ *
+ * Filled by service/runtime.c before the workers start; the pointers do not change while they run.
+ */
+#ifndef BIND_NODE_H
+#define BIND_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actor/scheduler.h"
+#include "http/client.h"
+#include "overlay/overlay.h"
+#include "registry/env.h"
+#include "registry/registry.h"
+
+struct node {
+	struct registry *registry;
+	struct overlay_set *overlays;
+	struct env *env; /* variables of the application */
+	struct scheduler *scheduler;
+	const char *default_network; /* network_service.default_network, NULL = none */
+	bool strict_mode;            /* security.strict_mode */
+	struct http_client_config http; /* of each worker's client */
+	uint64_t started_ns;         /* loop_clock_ns() */
+	void *runtime;               /* struct runtime, for modules of service/ */
+};
+
+#endif

@@ -1,0 +1,423 @@
+/*
+ * process.c - the `process` module: messages, monitors, links, names. Inbox and spawning are in files of their own.
+ */
+#include "bind/process.h"
+
+#include <string.h>
+
+#include "actor/names.h"
+#include "bind/modules.h"
+#include "bind/payload.h"
+
+struct process *process_check(lua_State *L, const char *fn)
+{
+	struct process *p = current_process(L);
+
+	if (!p)
+		raise_text(L, "%s: no process PID", fn);
+	return p;
+}
+
+static int no_process(lua_State *L)
+{
+	struct err e;
+
+	err_set(&e, ERR_INTERNAL, "no process PID");
+	return push_nil_and_err(L, &e);
+}
+
+int push_true_or_err(lua_State *L, int rc, const struct err *e)
+{
+	if (rc < 0)
+		return push_nil_and_err(L, e);
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+/* -- destinations ------------------------------------------------------------------------------------ */
+
+static struct scheduler *sched_of(lua_State *L)
+{
+	return worker_scheduler(current_worker(L));
+}
+
+int destination_at(lua_State *L, int arg, struct pid *ret_pid, struct err *e)
+{
+	size_t len;
+	const char *s = lua_tolstring(L, arg, &len);
+
+	if (pid_is_text(s, len) && pid_parse(s, len, ret_pid, e) == 0)
+		return 0;
+	if (names_lookup(scheduler_names(sched_of(L)), s, ret_pid))
+		return 0;
+	if (pid_is_text(s, len))
+		return -1;
+	return err_set(e, ERR_NOT_FOUND, "could not resolve '%.200s' as PID or registered name", s);
+}
+
+int action_allowed(lua_State *L, const char *action, const char *resource, const char *words, struct err *e)
+{
+	if (current_allows(L, action, resource))
+		return 0;
+	return err_set(e, ERR_PERMISSION_DENIED, "%s%.256s", words, resource);
+}
+
+int destination_allowed(lua_State *L, int arg, struct pid pid, const char *action, const char *verb, struct err *e)
+{
+	char text[PID_TEXT_MAX];
+
+	if (frame_is_free(current_node(L), current_frame(L)))
+		return 0;
+	if (current_allows(L, action, pid_format(pid, text)))
+		return 0;
+	return err_set(e, ERR_PERMISSION_DENIED, "not allowed to %s: %.256s", verb, lua_tostring(L, arg));
+}
+
+/* The process argument of monitor, link, ... */
+static int target(lua_State *L, const char *action, const char *verb, struct pid *ret_pid, struct err *e)
+{
+	luaL_checktype(L, 1, LUA_TSTRING);
+	if (destination_at(L, 1, ret_pid, e) < 0)
+		return -1;
+	return destination_allowed(L, 1, *ret_pid, action, verb, e);
+}
+
+/* -- who am I ---------------------------------------------------------------------------------------- */
+
+static void push_pid(lua_State *L, struct pid pid)
+{
+	char text[PID_TEXT_MAX];
+
+	lua_pushstring(L, pid_format(pid, text));
+}
+
+static int l_pid(lua_State *L)
+{
+	struct process *p = current_process(L);
+
+	if (!p)
+		return no_process(L);
+	push_pid(L, process_pid(p));
+	return 1;
+}
+
+static int l_id(lua_State *L)
+{
+	lua_pushstring(L, running_entry(L));
+	return 1;
+}
+
+/* -- messages ---------------------------------------------------------------------------------------- */
+
+static int l_send(lua_State *L)
+{
+	struct process *self = current_process(L);
+	int n = lua_gettop(L);
+	struct packed *payload = NULL;
+	const char *topic;
+	struct pid to;
+	struct err e;
+	size_t len;
+
+	if (!self)
+		return no_process(L);
+	if (n < 2) {
+		err_set(&e, ERR_INVALID, "send requires at least destination and topic arguments");
+		return push_nil_and_err(L, &e);
+	}
+	luaL_checktype(L, 1, LUA_TSTRING);
+	luaL_checktype(L, 2, LUA_TSTRING);
+	topic = lua_tolstring(L, 2, &len);
+	if (topic[0] == '@') {
+		err_set(&e, ERR_INVALID, "cannot send to @ topics");
+		return push_nil_and_err(L, &e);
+	}
+	if (len > MESSAGE_TOPIC_MAX) {
+		err_set(&e, ERR_INVALID, "topic is longer than %d bytes", MESSAGE_TOPIC_MAX);
+		return push_nil_and_err(L, &e);
+	}
+	if (destination_at(L, 1, &to, &e) < 0 || destination_allowed(L, 1, to, "process.send", "send to", &e) < 0)
+		return push_nil_and_err(L, &e);
+	if (n > 2 && packed_from_lua(L, 3, n - 2, &payload, &e) < 0)
+		return push_nil_and_err(L, &e);
+	return push_true_or_err(
+		L, process_send(sched_of(L), to, message_new(topic, len, process_pid(self), payload), &e), &e);
+}
+
+static int l_cancel(lua_State *L)
+{
+	struct process *self = current_process(L);
+	const char *reason;
+	struct pid pid;
+	struct err e;
+	size_t len;
+
+	if (!self)
+		return no_process(L);
+	reason = luaL_optlstring(L, 2, "", &len);
+	if (target(L, "process.cancel", "cancel", &pid, &e) < 0)
+		return push_nil_and_err(L, &e);
+	return push_true_or_err(L, process_cancel(sched_of(L), process_pid(self), pid, reason, len, &e), &e);
+}
+
+static int l_terminate(lua_State *L)
+{
+	struct pid pid;
+	struct err e;
+
+	if (!current_process(L))
+		return no_process(L);
+	if (target(L, "process.terminate", "terminate", &pid, &e) < 0)
+		return push_nil_and_err(L, &e);
+	return push_true_or_err(L, process_terminate(sched_of(L), pid, &e), &e);
+}
+
+/* -- relations --------------------------------------------------------------------------------------- */
+
+static int l_monitor(lua_State *L)
+{
+	struct process *self = current_process(L);
+	struct pid pid;
+	struct err e;
+
+	if (!self)
+		return no_process(L);
+	if (target(L, "process.monitor", "monitor", &pid, &e) < 0)
+		return push_nil_and_err(L, &e);
+	return push_true_or_err(L, process_monitor(self, pid, &e), &e);
+}
+
+static int l_unmonitor(lua_State *L)
+{
+	struct process *self = current_process(L);
+	struct pid pid;
+	struct err e;
+
+	if (!self)
+		return no_process(L);
+	if (target(L, "process.unmonitor", "unmonitor", &pid, &e) < 0)
+		return push_nil_and_err(L, &e);
+	process_unmonitor(self, pid);
+	return push_true_or_err(L, 0, NULL);
+}
+
+static int l_link(lua_State *L)
+{
+	struct process *self = current_process(L);
+	struct pid pid;
+	struct err e;
+
+	if (!self)
+		return no_process(L);
+	if (target(L, "process.link", "link", &pid, &e) < 0)
+		return push_nil_and_err(L, &e);
+	return push_true_or_err(L, process_link(self, pid, &e), &e);
+}
+
+static int l_unlink(lua_State *L)
+{
+	struct process *self = current_process(L);
+	struct pid pid;
+	struct err e;
+
+	if (!self)
+		return no_process(L);
+	if (target(L, "process.unlink", "unlink", &pid, &e) < 0)
+		return push_nil_and_err(L, &e);
+	process_unlink(self, pid);
+	return push_true_or_err(L, 0, NULL);
+}
+
+/* -- options ----------------------------------------------------------------------------------------- */
+
+static int l_get_options(lua_State *L)
+{
+	struct process *p = process_check(L, "process.get_options");
+
+	lua_createtable(L, 0, 1);
+	lua_pushboolean(L, p->trap_links);
+	lua_setfield(L, -2, "trap_links");
+	return 1;
+}
+
+static int l_set_options(lua_State *L)
+{
+	struct process *p = process_check(L, "process.set_options");
+	struct err e;
+	int rc = 0;
+
+	if (!lua_istable(L, 1)) {
+		rc = err_set(&e, ERR_INVALID, "options parameter must be a table");
+		goto out;
+	}
+	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+		const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+
+		if (strcmp(key, "trap_links") != 0)
+			rc = err_set(&e, ERR_INVALID, "option %.100s is not supported", key);
+		else if (!lua_isboolean(L, -1))
+			rc = err_set(&e, ERR_INVALID, "trap_links must be a boolean");
+		else
+			p->trap_links = lua_toboolean(L, -1);
+	}
+out:
+	lua_pushboolean(L, rc == 0);
+	if (rc == 0)
+		return 1;
+	push_err(L, &e);
+	return 2;
+}
+
+/* -- names ------------------------------------------------------------------------------------------- */
+
+enum { SCOPE_LOCAL, SCOPE_EVENTUAL, SCOPE_CONSISTENT, SCOPE_STRONG };
+
+static int check_scope(lua_State *L, int arg, struct err *e)
+{
+	lua_Integer scope = luaL_optinteger(L, arg, SCOPE_LOCAL);
+
+	if (scope == SCOPE_LOCAL)
+		return 0;
+	if (scope == SCOPE_EVENTUAL)
+		return err_set(e, ERR_INTERNAL, "eventual registry not available");
+	return err_set(e, ERR_INTERNAL, "global registry not available");
+}
+
+static int l_register(lua_State *L)
+{
+	struct process *self = current_process(L);
+	const char *name = luaL_checkstring(L, 1);
+	char text[PID_TEXT_MAX];
+	struct pid pid;
+	struct err e;
+	size_t len;
+
+	if (!self)
+		return no_process(L);
+	if (!*name || strlen(name) > NAME_TEXT_MAX) {
+		err_set(&e, ERR_INVALID, "name must have 1 to %d bytes", NAME_TEXT_MAX);
+		return push_nil_and_err(L, &e);
+	}
+	pid = process_pid(self);
+	if (!lua_isnoneornil(L, 2)) {
+		const char *s;
+
+		if (lua_type(L, 2) != LUA_TSTRING) {
+			err_set(&e, ERR_INVALID, "pid must be a string");
+			return push_nil_and_err(L, &e);
+		}
+		s = lua_tolstring(L, 2, &len);
+		if (pid_parse(s, len, &pid, &e) < 0)
+			return push_nil_and_err(L, &e);
+	}
+	if (check_scope(L, 3, &e) < 0)
+		return push_nil_and_err(L, &e);
+	if (action_allowed(L, "process.registry.register", name, "not allowed to register: ", &e) < 0)
+		return push_nil_and_err(L, &e);
+	if (!pid_equal(pid, process_pid(self)) &&
+		action_allowed(L, "process.registry.foreign", pid_format(pid, text), "not allowed to register for: ", &e) < 0)
+		return push_nil_and_err(L, &e);
+	return push_true_or_err(L, process_name(sched_of(L), pid, name, &e), &e);
+}
+
+static int l_lookup(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	struct pid pid;
+	struct err e;
+
+	if (!names_lookup(scheduler_names(sched_of(L)), name, &pid)) {
+		err_set(&e, ERR_NOT_FOUND, "name not registered");
+		return push_nil_and_err(L, &e);
+	}
+	push_pid(L, pid);
+	return 1;
+}
+
+static int l_unregister(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	struct err e;
+
+	if (check_scope(L, 2, &e) < 0)
+		return push_nil_and_err(L, &e);
+	if (action_allowed(L, "process.registry.unregister", name, "not allowed to unregister: ", &e) < 0)
+		return push_nil_and_err(L, &e);
+	lua_pushboolean(L, names_unregister(scheduler_names(sched_of(L)), name));
+	return 1;
+}
+
+static void push_registry(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"register", l_register},
+		{"lookup", l_lookup},
+		{"unregister", l_unregister},
+		{NULL, NULL},
+	};
+	static const struct {
+		const char *name;
+		int value;
+	} scopes[] = {
+		{"LOCAL", SCOPE_LOCAL},
+		{"EVENTUAL", SCOPE_EVENTUAL},
+		{"CONSISTENT", SCOPE_CONSISTENT},
+		{"STRONG", SCOPE_STRONG},
+	};
+
+	luaL_newlib(L, functions);
+	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+		lua_pushinteger(L, scopes[i].value);
+		lua_setfield(L, -2, scopes[i].name);
+	}
+}
+
+static void push_events(lua_State *L)
+{
+	lua_createtable(L, 0, 3);
+	lua_pushliteral(L, "pid.cancel");
+	lua_setfield(L, -2, "CANCEL");
+	lua_pushliteral(L, "pid.exit");
+	lua_setfield(L, -2, "EXIT");
+	lua_pushliteral(L, "pid.link.down");
+	lua_setfield(L, -2, "LINK_DOWN");
+}
+
+int bind_process_open(lua_State *L)
+{
+	static const luaL_Reg functions[] = {
+		{"cancel", l_cancel},
+		{"events", l_process_events},
+		{"exec", l_process_exec},
+		{"get_options", l_get_options},
+		{"id", l_id},
+		{"inbox", l_process_inbox},
+		{"link", l_link},
+		{"listen", l_process_listen},
+		{"monitor", l_monitor},
+		{"pid", l_pid},
+		{"send", l_send},
+		{"set_options", l_set_options},
+		{"spawn", l_process_spawn},
+		{"spawn_linked", l_process_spawn_linked},
+		{"spawn_linked_monitored", l_process_spawn_linked_monitored},
+		{"spawn_monitored", l_process_spawn_monitored},
+		{"terminate", l_terminate},
+		{"unlink", l_unlink},
+		{"unlisten", l_process_unlisten},
+		{"unmonitor", l_unmonitor},
+		{"with_context", l_process_with_context},
+		{"with_options", l_process_with_options},
+		{NULL, NULL},
+	};
+
+	payload_register(L);
+	process_inbox_register(L);
+	process_spawner_register(L);
+	luaL_newlib(L, functions);
+	push_registry(L);
+	lua_setfield(L, -2, "registry");
+	push_events(L);
+	lua_setfield(L, -2, "event");
+	return 1;
+}

@@ -1,0 +1,330 @@
+/*
+ * process_inbox.c - the channels messages and events arrive on, and handing them over.
+ */
+#include <string.h>
+
+#include "bind/payload.h"
+#include "bind/process.h"
+#include "engine/channel.h"
+
+static const char message_type[] = "process.Message";
+
+/* -- message objects --------------------------------------------------------------------------------- */
+
+struct message_handle {
+	struct message *message;
+};
+
+static const struct message *message_check(lua_State *L)
+{
+	const struct message_handle *h = handle_check(L, 1, message_type);
+
+	return h->message;
+}
+
+static int l_topic(lua_State *L)
+{
+	const struct message *m = message_check(L);
+
+	lua_pushlstring(L, m->topic, m->topic_len);
+	return 1;
+}
+
+static int l_from(lua_State *L)
+{
+	const struct message *m = message_check(L);
+	char text[PID_TEXT_MAX];
+
+	lua_pushstring(L, m->from.number ? pid_format(m->from, text) : "");
+	return 1;
+}
+
+static int l_payload(lua_State *L)
+{
+	payload_push_all(L, message_check(L)->payload);
+	return 1;
+}
+
+static int l_tostring(lua_State *L)
+{
+	const struct message *m = message_check(L);
+
+	lua_pushfstring(L, "process.Message{topic=%s}", m->topic);
+	return 1;
+}
+
+static int message_gc(lua_State *L)
+{
+	struct message_handle *h = lua_touserdata(L, 1);
+
+	message_free(h->message);
+	h->message = NULL;
+	return 0;
+}
+
+void process_inbox_register(lua_State *L)
+{
+	static const luaL_Reg methods[] = {
+		{"from", l_from},
+		{"payload", l_payload},
+		{"topic", l_topic},
+		{NULL, NULL},
+	};
+
+	handle_register(L, message_type, methods, message_gc);
+	luaL_getmetatable(L, message_type);
+	lua_pushcfunction(L, l_tostring);
+	lua_setfield(L, -2, "__tostring");
+	lua_pop(L, 1);
+}
+
+/* Takes `m`. */
+static void push_message(lua_State *L, struct message *m)
+{
+	struct message_handle *h = handle_new(L, message_type, sizeof(*h));
+
+	h->message = m;
+}
+
+/* What listen() gives: nil, the value, or an array of values. */
+static void push_values(lua_State *L, const struct message *m)
+{
+	unsigned n = packed_count(m->payload);
+
+	if (n <= 1) {
+		packed_push_at(L, m->payload, 0);
+		return;
+	}
+	lua_createtable(L, (int)n, 0);
+	for (unsigned i = 0; i < n; i++) {
+		packed_push_at(L, m->payload, i);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+static void set_string(lua_State *L, const char *key, const char *s)
+{
+	lua_pushstring(L, s);
+	lua_setfield(L, -2, key);
+}
+
+static void push_event(lua_State *L, const struct message *m)
+{
+	char text[PID_TEXT_MAX];
+
+	lua_createtable(L, 0, 4);
+	set_string(L, "from", pid_format(m->from, text));
+	lua_pushinteger(L, m->at_seconds);
+	lua_setfield(L, -2, "at");
+	if (m->type == MESSAGE_CANCEL) {
+		set_string(L, "kind", "pid.cancel");
+		packed_push_at(L, m->payload, 0);
+		lua_setfield(L, -2, "reason");
+		return;
+	}
+	set_string(L, "kind", m->type == MESSAGE_EXIT ? "pid.exit" : "pid.link.down");
+	lua_createtable(L, 0, 2);
+	packed_push_at(L, m->payload, 0);
+	lua_setfield(L, -2, "value");
+	if (m->failure) {
+		push_failure(L, m->failure);
+		lua_setfield(L, -2, "error");
+	}
+	lua_setfield(L, -2, "result");
+}
+
+/* -- delivery ---------------------------------------------------------------------------------------- */
+
+static void deliver_subscription(lua_State *L, struct inbox *box, struct subscription *s)
+{
+	struct channel *ch = s->channel;
+
+	/* The program closed it: that ends the subscription. */
+	if (channel_is_closed(ch)) {
+		inbox_unsubscribe(box, s);
+		channel_release(ch);
+		return;
+	}
+	while (s->queue.head && channel_has_room(ch)) {
+		struct message *m = message_queue_pop(&s->queue);
+
+		if (s->as_message) {
+			push_message(L, m);
+		} else {
+			push_values(L, m);
+			message_free(m);
+		}
+		channel_offer(L, ch);
+	}
+}
+
+static void deliver_general(lua_State *L, struct inbox *box)
+{
+	struct channel *ch = box->general_channel;
+
+	if (ch && channel_is_closed(ch)) {
+		inbox_close_general(box);
+		channel_release(ch);
+		return;
+	}
+	while (ch && box->general.head && channel_has_room(ch)) {
+		push_message(L, message_queue_pop(&box->general));
+		channel_offer(L, ch);
+	}
+}
+
+static void deliver_events(lua_State *L, struct inbox *box)
+{
+	struct channel *ch = box->events_channel;
+
+	if (ch && channel_is_closed(ch)) {
+		box->events_channel = NULL;
+		channel_release(ch);
+		return;
+	}
+	while (ch && box->events.head && channel_has_room(ch)) {
+		struct message *m = message_queue_pop(&box->events);
+
+		push_event(L, m);
+		message_free(m);
+		channel_offer(L, ch);
+	}
+}
+
+static void on_deliver(struct process *p)
+{
+	struct inbox *box = p->inbox;
+	lua_State *L = box->lua;
+
+	if (!L)
+		return;
+	list_for_each_safe(l, tmp, &box->subscriptions)
+		deliver_subscription(L, box, list_entry(l, struct subscription, link));
+	deliver_general(L, box);
+	deliver_events(L, box);
+}
+
+static void on_release(struct process *p)
+{
+	/* The task lets go of the channels themselves when it ends. */
+	p->inbox->lua = NULL;
+}
+
+const struct process_hooks bind_process_hooks = {
+	.deliver = on_deliver,
+	.release = on_release,
+};
+
+/* -- the module's functions -------------------------------------------------------------------------- */
+
+static struct inbox *open_inbox(lua_State *L, struct process *p)
+{
+	struct inbox *box = process_open_inbox(p);
+
+	if (!box->lua) {
+		/* Messages arrive when no coroutine runs: the heap's main thread has room for them. */
+		lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+		box->lua = lua_tothread(L, -1);
+		lua_pop(L, 1);
+	}
+	return box;
+}
+
+int l_process_inbox(lua_State *L)
+{
+	struct process *p = process_check(L, "process.inbox");
+	struct inbox *box = open_inbox(L, p);
+
+	if (box->general_channel) {
+		channel_push(L, box->general_channel);
+		return 1;
+	}
+	struct channel *ch = channel_push_new(L, 0);
+
+	channel_hold(ch, &p->task);
+	inbox_open_general(box, ch);
+	return 1;
+}
+
+int l_process_events(lua_State *L)
+{
+	struct process *p = process_check(L, "process.events");
+	struct inbox *box = open_inbox(L, p);
+
+	if (box->events_channel) {
+		channel_push(L, box->events_channel);
+		return 1;
+	}
+	struct channel *ch = channel_push_new(L, 0);
+
+	channel_hold(ch, &p->task);
+	inbox_open_events(box, ch);
+	return 1;
+}
+
+int l_process_listen(lua_State *L)
+{
+	size_t len;
+	const char *topic = luaL_checklstring(L, 1, &len);
+	struct process *p = process_check(L, "process.listen");
+	struct subscription *s;
+	struct channel *ch;
+	bool as_message = false;
+	struct inbox *box;
+	struct err e;
+
+	if (len == 0) {
+		err_set(&e, ERR_INVALID, "topic cannot be empty");
+		return push_nil_and_err(L, &e);
+	}
+	if (topic[0] == '@') {
+		err_set(&e, ERR_INVALID, "cannot listen to @ topics");
+		return push_nil_and_err(L, &e);
+	}
+	if (len > MESSAGE_TOPIC_MAX) {
+		err_set(&e, ERR_INVALID, "topic is longer than %d bytes", MESSAGE_TOPIC_MAX);
+		return push_nil_and_err(L, &e);
+	}
+	if (lua_istable(L, 2))
+		field_bool(L, 2, "message", &as_message);
+	box = open_inbox(L, p);
+	s = inbox_find(box, topic, len);
+	if (s && !channel_is_closed(s->channel)) {
+		s->as_message |= as_message;
+		channel_push(L, s->channel);
+		return 1;
+	}
+	if (s) {
+		ch = s->channel;
+		inbox_unsubscribe(box, s);
+		channel_release(ch);
+	}
+	ch = channel_push_new(L, 1);
+	channel_hold(ch, &p->task);
+	s = inbox_subscribe(box, topic, len, ch);
+	s->as_message = as_message;
+	return 1;
+}
+
+int l_process_unlisten(lua_State *L)
+{
+	struct process *p = process_check(L, "process.unlisten");
+	struct channel *ch = channel_at(L, 1);
+	struct subscription *s;
+	struct err e;
+
+	if (!ch)
+		return raise_argument(L, 1, "channel expected");
+	s = p->inbox ? inbox_of_channel(p->inbox, ch) : NULL;
+	if (!s) {
+		err_set(&e, ERR_NOT_FOUND, "channel not found");
+		lua_pushboolean(L, false);
+		push_err(L, &e);
+		return 2;
+	}
+	inbox_unsubscribe(p->inbox, s);
+	channel_close(ch);
+	channel_release(ch);
+	lua_pushboolean(L, true);
+	return 1;
+}

@@ -1,0 +1,69 @@
+/*
+ * supervisor.h - services: what is started and stopped in the order of its dependencies.
+ *
+ * A service is whatever a kind registers with a start and a stop operation; it belongs to one entry. Main thread only. Each service
+ * starts when all it requires are running; independent ones start at the same time. Stop goes the other way round.
+ */
+#ifndef SERVICE_SUPERVISOR_H
+#define SERVICE_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "loop/loop.h"
+#include "registry/entry.h"
+
+struct runtime;
+struct service;
+struct supervisor;
+
+enum service_state {
+	SERVICE_UNKNOWN,
+	SERVICE_STARTING,
+	SERVICE_RUNNING,
+	SERVICE_STOPPING,
+	SERVICE_STOPPED,
+	SERVICE_FAILED,
+	SERVICE_EXITED,
+};
+
+/* `start` ends with exactly one service_started() or service_failed(), at once or later; a running service that ends by itself says service_failed() or
+ * service_exited(). `stop` ends with service_stopped(). */
+struct service_ops {
+	void (*start)(struct service *s);
+	void (*stop)(struct service *s);
+	void (*free)(void *self); /* NULL: nothing */
+};
+
+struct supervisor *supervisor_new(struct runtime *rt);
+void supervisor_free(struct supervisor *sv);
+
+/* Register the service of an entry: reads `lifecycle` from its data. Takes `self` when it succeeds. Started at once when the supervisor has been
+ * started and auto_start is set. INVALID names the field. */
+int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_ops *ops, void *self, struct service **ret_service,
+	struct err *err);
+/* Stop it if it runs, without waiting, and forget it. */
+void supervisor_remove(struct supervisor *sv, const char *id);
+struct service *supervisor_find(struct supervisor *sv, const char *id);
+
+/* Start every auto_start service and what they require. */
+void supervisor_start(struct supervisor *sv);
+/* Stop all in reverse order, each bounded by its stop_timeout; `done` runs once, later. */
+void supervisor_stop(struct supervisor *sv, void (*done)(void *arg), void *arg);
+
+void *service_self(const struct service *s);
+const char *service_id(const struct service *s);
+struct runtime *service_runtime(const struct service *s);
+enum service_state service_state(const struct service *s);
+uint64_t service_stop_timeout_ms(const struct service *s);
+
+void service_started(struct service *s);
+/* `e` borrowed; e->retry == ERR_RETRY_NO means: do not try again. */
+void service_failed(struct service *s, const struct err *e);
+void service_exited(struct service *s);
+void service_stopped(struct service *s);
+
+const char *service_state_name(enum service_state st);
+
+#endif

@@ -1,0 +1,53 @@
+local time = require("time")
+local check = require("check")
+
+local function main()
+  local berlin = assert(time.load_location("Europe/Berlin"))
+  check.same("name", berlin:string(), "Europe/Berlin")
+  check.text("text", berlin, "Europe/Berlin")
+  check.same("type", type(berlin), "userdata")
+  check.same("once", time.load_location("Europe/Berlin"), berlin)
+  check.same("utc", time.load_location("UTC"), time.utc)
+  check.text("utc", time.utc, "UTC")
+  check.same("local", time.load_location("Local"), time.localtz)
+  check.text("local", time.localtz, "Local")
+
+  local summer = time.date(2024, 7, 1, 12, 0, 0, 0, berlin)
+  check.text("summer", summer, "2024-07-01 12:00:00 +0200 CEST")
+  check.text("in utc", summer:utc(), "2024-07-01 10:00:00 +0000 UTC")
+  check.text("winter", time.date(2024, 1, 1, 12, 0, 0, 0, berlin), "2024-01-01 12:00:00 +0100 CET")
+  check.text("far away", time.date(2200, 7, 1, 12, 0, 0, 0, berlin), "2200-07-01 12:00:00 +0200 CEST")
+  check.text("across the change", time.date(2024, 3, 30, 12, 0, 0, 0, berlin):add_date(0, 0, 1), "2024-03-31 12:00:00 +0200 CEST")
+  check.text("a day of 23 hours", time.date(2024, 4, 1, 0, 0, 0, 0, berlin):sub(time.date(2024, 3, 31, 0, 0, 0, 0, berlin)), "23h0m0s")
+  check.same("kept by add", summer:add("1h"):location(), berlin)
+  local kolkata = assert(time.load_location("Asia/Kolkata"))
+  check.text("elsewhere", summer:in_location(kolkata), "2024-07-01 15:30:00 +0530 IST")
+  check.same("the same moment", summer:in_location(kolkata):equal(summer), true)
+
+  local p = assert(time.parse("2006-01-02 15:04 MST", "2024-07-01 12:00 CEST", berlin))
+  check.same("its own name", p:equal(summer), true)
+  check.same("its own name", p:location(), berlin)
+  p = assert(time.parse(time.RFC3339, "2024-07-01T12:00:00+02:00", berlin))
+  check.same("its own offset", p:location(), berlin)
+
+  local fixed = time.fixed_zone("half", 5 * 3600 + 1800)
+  local t = summer:in_location(fixed)
+  check.text("fixed", t, "2024-07-01 15:30:00 +0530 half")
+  check.same("fixed", t:location(), fixed)
+  fixed = nil
+  check.make_garbage()
+  check.text("kept alive by its times", t:add("1h"):truncate(assert(time.parse_duration("1h"))):location(), "half")
+  check.text("without a name", summer:in_location(time.fixed_zone("", -12600)), "2024-07-01 06:30:00 -0330 -0330")
+
+  check.refuses("empty", "Invalid", "empty location name", time.load_location(""))
+  check.refuses("unknown", "NotFound", "unknown time zone Mars/Olympus", time.load_location("Mars/Olympus"))
+  check.refuses("outside", "NotFound", "unknown time zone ../../../etc/passwd", time.load_location("../../../etc/passwd"))
+  check.refuses("absolute", "NotFound", "unknown time zone /etc/localtime", time.load_location("/etc/localtime"))
+  check.raises("no name", "string expected", time.load_location)
+  check.raises("no offset", "number expected", time.fixed_zone, "x")
+  check.raises("large offset", "less than 100 hours", time.fixed_zone, "x", 360000)
+  check.raises("no zone", "time.Location expected", summer.in_location, summer, "UTC")
+  return check.done()
+end
+
+return { main = main }
