@@ -1,8 +1,9 @@
 /*
  * env.c - the `env` module: variables of the application's environment.
  *
- * What is in memory is answered at once. What is in a file is read and written on the thread pool while the calling coroutine waits; where it cannot
- * wait (a chunk that is being loaded, a metamethod) a look-up reads its small local file there and then, and a change raises.
+ * What is in memory is answered at once. What is in a file is read and written on the thread pool while the
+ * calling coroutine waits; where it cannot wait (a chunk that is being loaded, a metamethod) a look-up reads its
+ * small local file there and then, and a change raises.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,8 @@ static int job_finish(lua_State *L, struct pending *p)
 	if (j->rc < 0) {
 		struct err e = j->err;
 
-		err_prefix(&e, j->type == JOB_SET ? "set environment variable failed" : "get environment variable failed");
+		err_prefix(
+			&e, j->type == JOB_SET ? "set environment variable failed" : "get environment variable failed");
 		job_free(j);
 		return push_nil_and_err(L, &e);
 	}
@@ -142,7 +144,8 @@ static int run(lua_State *L, enum job_type type, struct env_variable *variable, 
 }
 
 /* The variable that argument 1 names, once permission is settled. */
-static int find(lua_State *L, const char *action, const char *verb, const char *failed, struct env_variable **ret, struct err *e)
+static int find(lua_State *L, const char *action, const char *verb, const char *failed, struct env_variable **ret,
+	struct err *e)
 {
 	size_t len, ns_len;
 	const char *name = luaL_checklstring(L, 1, &len);

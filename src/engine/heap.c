@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "engine/channel.h"
 #include "engine/readonly.h"
 #include "engine/state.h"
@@ -135,6 +136,13 @@ static int l_setup(lua_State *L)
 	return 0;
 }
 
+/* An error outside every protected call is a mistake of ours. */
+static int on_panic(lua_State *L)
+{
+	log_error("engine", "Lua error outside a protected call", LOG_STR("error", lua_tostring(L, -1)));
+	return 0; /* Lua aborts */
+}
+
 /* -- life ---------------------------------------------------------------------------------------------- */
 
 int heap_new(const struct heap_config *cfg, struct heap **ret_heap, struct err *e)
@@ -155,6 +163,7 @@ int heap_new(const struct heap_config *cfg, struct heap **ret_heap, struct err *
 		return err_set(e, ERR_INTERNAL, "cannot make a Lua state: memory is out");
 	}
 	*(void **)lua_getextraspace(h->L) = h;
+	lua_atpanic(h->L, on_panic);
 	lua_pushcfunction(h->L, l_setup);
 	lua_pushlightuserdata(h->L, h);
 	if (lua_pcall(h->L, 1, 0, 0) != LUA_OK) {

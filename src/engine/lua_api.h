@@ -1,6 +1,7 @@
 /*
  * lua_api.h - helpers for bindings: checked arguments, errors, packing. Includes the Lua headers; for engine/ and bind/ only.
  *
+ * A table from a program may be read-only: whatever walks tables raw (lua_next, lua_rawget) asks readonly_resolve() first (readonly.h).
  * Failures of the world come back as `nil, error object`; misuse raises a string. Check every argument before acquiring anything.
  */
 #ifndef ENGINE_LUA_API_H

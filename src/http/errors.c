@@ -64,11 +64,12 @@ void http_failure_text(const struct http_failure *f, struct err *e)
 	}
 	switch (f->rc) {
 	case CURLE_COULDNT_CONNECT:
-		if (f->unix_socket)
-			fail(e, "connect_failed", "dial unix %.120s: connect: %s", f->unix_socket,
-				strerror((int)f->os_errno));
-		else
+		if (f->unix_socket) {
+			err_set_errno(e, ERR_INTERNAL, (int)f->os_errno, "dial unix %.120s: connect", f->unix_socket);
+			err_code(e, "connect_failed");
+		} else {
 			fail_detail(e, "connect_failed", "connect failed", f->detail);
+		}
 		return;
 	case CURLE_GOT_NOTHING:
 		fail(e, "eof", "EOF");

@@ -15,8 +15,8 @@
 struct env_variable {
 	struct refcount refs;
 	char *id;
-	char *name;    /* public name; "" when it has none */
-	char *storage; /* id */
+	char *name;     /* public name; "" when it has none */
+	char *storage;  /* id */
 	char *fallback; /* `default`; "" when it has none */
 	bool readonly;
 };
@@ -80,11 +80,13 @@ int env_read_text(const struct value *data, const char *key, const char **ret, s
 	if (value_type(v) == VALUE_NIL)
 		return 0;
 	if (value_type(v) != VALUE_STRING)
-		return err_set(e, ERR_INVALID, "failed to unmarshal config: line %u: field '%s': expected string, got %s; put it in quotes",
+		return err_set(e, ERR_INVALID,
+			"failed to unmarshal config: line %u: field '%s': expected string, got %s; put it in quotes",
 			value_line(v), key, value_type_name(v));
 	text = value_get_string(v, &len);
 	if (strlen(text) != len)
-		return err_set(e, ERR_INVALID, "invalid configuration: line %u: field '%s' contains a NUL byte", value_line(v), key);
+		return err_set(e, ERR_INVALID, "invalid configuration: line %u: field '%s' contains a NUL byte",
+			value_line(v), key);
 	*ret = text;
 	return 0;
 }
@@ -102,7 +104,8 @@ static int check_name(const char *name, struct err *e)
 
 	if (name[strspn(name, allowed)])
 		return err_set(e, ERR_INVALID,
-			"invalid configuration: field 'variable': invalid environment variable name: must only contain alphanumeric "
+			"invalid configuration: field 'variable': invalid environment variable name: must only contain "
+			"alphanumeric "
 			"characters and underscores");
 	return 0;
 }
@@ -122,7 +125,8 @@ static int variable_read(const struct entry *entry, struct env_variable **ret, s
 	struct env_variable *v;
 	bool readonly = false;
 
-	if (env_read_text(entry->data, "variable", &name, e) < 0 || env_read_text(entry->data, "storage", &storage, e) < 0 ||
+	if (env_read_text(entry->data, "variable", &name, e) < 0 ||
+		env_read_text(entry->data, "storage", &storage, e) < 0 ||
 		env_read_text(entry->data, "default", &fallback, e) < 0)
 		return -1;
 	if (value_read_bool(entry->data, "readonly", &readonly, e) < 0)
@@ -131,7 +135,8 @@ static int variable_read(const struct entry *entry, struct env_variable **ret, s
 		return -1;
 	if (!env_storage_id_is_full(storage))
 		return err_set(e, ERR_INVALID,
-			"invalid configuration: field 'storage': invalid storage ID format, must have both namespace and name");
+			"invalid configuration: field 'storage': invalid storage ID format, must have both namespace "
+			"and name");
 	v = xcalloc(1, sizeof(*v));
 	refcount_init(&v->refs);
 	v->id = xstrdup(entry->id);
@@ -145,7 +150,8 @@ static int variable_read(const struct entry *entry, struct env_variable **ret, s
 
 /* -- entries come and go --------------------------------------------------------------------------------- */
 
-static int storage_make(struct env *env, enum env_storage_type type, const struct value *data, struct env_storage **ret, struct err *e)
+static int storage_make(
+	struct env *env, enum env_storage_type type, const struct value *data, struct env_storage **ret, struct err *e)
 {
 	switch (type) {
 	case ENV_STORAGE_OS:
@@ -206,7 +212,8 @@ int env_variable_put(struct env *env, const struct entry *entry, struct err *e)
 	if (!storage_known || (holder && strcmp(holder->id, v->id) != 0)) {
 		pthread_mutex_unlock(&env->lock);
 		if (storage_known)
-			err_set(e, ERR_ALREADY_EXISTS, "field 'variable': variable name already exists: %.256s", v->name);
+			err_set(e, ERR_ALREADY_EXISTS, "field 'variable': variable name already exists: %.256s",
+				v->name);
 		else
 			err_set(e, ERR_NOT_FOUND, "field 'storage': referenced storage not found: %.256s", v->storage);
 		env_variable_unref(v);

@@ -24,7 +24,8 @@ static int lookup_stored(struct env *env, const char *ns, const char *name, char
 	return rc;
 }
 
-int env_field(struct env *env, const char *ns, const struct value *data, const char *field, enum env_field_rule rule, char **ret, struct err *e)
+int env_field(struct env *env, const char *ns, const struct value *data, const char *field, enum env_field_rule rule,
+	char **ret, struct err *e)
 {
 	char *env_key = xasprintf("%s_env", field);
 	const char *text = "", *name = "";
@@ -40,8 +41,8 @@ int env_field(struct env *env, const char *ns, const struct value *data, const c
 		if (rc < 0)
 			err_prefix(e, "field '%s': %.256s", env_key, name);
 	} else if (name[0] && rule == ENV_FIELD_VARIABLE_WINS && lookup_stored(env, ns, name, &found, &why) < 0) {
-		log_warn("env", "a variable that an entry names has no value; the entry's own is used", LOG_STR("field", env_key),
-			LOG_STR("variable", name), LOG_STR("error", why.text));
+		log_warn("env", "a variable that an entry names has no value; the entry's own is used",
+			LOG_STR("field", env_key), LOG_STR("variable", name), LOG_STR("error", why.text));
 	}
 	if (rc == 0)
 		*ret = found ? found : text[0] ? xstrdup(text) : NULL;
@@ -68,7 +69,8 @@ static bool is_short_name(const char *s, size_t len)
 	return len > 0 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") >= len;
 }
 
-/* Reads a placeholder at s[0..len), which begins with "${". 1: it is one, *ret_len bytes of it are used; 0: plain text; -1. */
+/* Reads a placeholder at s[0..len), which begins with "${". 1: it is one, *ret_len bytes of it are used; 0: plain
+ * text; -1. */
 static int parse_placeholder(const char *s, size_t len, struct piece *ret, size_t *ret_len, struct err *e)
 {
 	const char *close = memchr(s, '}', len);
@@ -76,7 +78,9 @@ static int parse_placeholder(const char *s, size_t len, struct piece *ret, size_
 	const char *name = s + (named ? 6 : 2), *bar;
 
 	if (!close)
-		return named ? err_set(e, ERR_INVALID, "a placeholder ${env:... has no closing brace; write $${ for a literal ${") : 0;
+		return named ? err_set(e, ERR_INVALID,
+				       "a placeholder ${env:... has no closing brace; write $${ for a literal ${")
+			     : 0;
 	bar = memchr(name, '|', (size_t)(close - name));
 	*ret = (struct piece){.type = PIECE_VARIABLE, .name = name, .name_len = (size_t)((bar ? bar : close) - name)};
 	if (bar) {
@@ -86,7 +90,8 @@ static int parse_placeholder(const char *s, size_t len, struct piece *ret, size_
 	if (!named && (!bar || !is_short_name(name, ret->name_len)))
 		return 0;
 	if (ret->name_len == 0 || memchr(name, '\0', ret->name_len))
-		return err_set(e, ERR_INVALID, "a placeholder ${env:...} names no variable; write $${ for a literal ${");
+		return err_set(
+			e, ERR_INVALID, "a placeholder ${env:...} names no variable; write $${ for a literal ${");
 	*ret_len = (size_t)(close - s) + 1;
 	return 1;
 }
@@ -143,7 +148,8 @@ static int resolve(struct expansion *x, const struct piece *p, char **ret, struc
 		}
 	}
 	if (rc == 0 && strlen(text) > x->left) {
-		rc = err_set(e, ERR_INVALID, "placeholders make the entry's data larger than %d bytes", ENV_EXPANDED_BYTES_MAX);
+		rc = err_set(e, ERR_INVALID, "placeholders make the entry's data larger than %d bytes",
+			ENV_EXPANDED_BYTES_MAX);
 		env_text_free(text);
 	} else if (rc == 0) {
 		x->left -= strlen(text);
@@ -261,9 +267,11 @@ static int expand_string(struct expansion *x, const struct value *v, struct valu
 	return rc;
 }
 
-static int expand_tree(struct expansion *x, const struct value *v, const char *field, struct value **ret, struct err *e);
+static int expand_tree(
+	struct expansion *x, const struct value *v, const char *field, struct value **ret, struct err *e);
 
-static int expand_children(struct expansion *x, const struct value *v, const char *field, struct value **ret, struct err *e)
+static int expand_children(
+	struct expansion *x, const struct value *v, const char *field, struct value **ret, struct err *e)
 {
 	bool is_list = value_type(v) == VALUE_LIST;
 	struct value *copy = is_list ? value_list() : value_map();
@@ -272,7 +280,8 @@ static int expand_children(struct expansion *x, const struct value *v, const cha
 		const char *key = NULL;
 		uint32_t line = 0;
 		const struct value *item = is_list ? value_at(v, i) : value_pair(v, i, &key, &line);
-		char *path = is_list ? xasprintf("%s[%zu]", field, i) : xasprintf("%s%s%s", field, field[0] ? "." : "", key);
+		char *path =
+			is_list ? xasprintf("%s[%zu]", field, i) : xasprintf("%s%s%s", field, field[0] ? "." : "", key);
 		struct value *fresh = NULL;
 		int rc = expand_tree(x, item, path, &fresh, e);
 

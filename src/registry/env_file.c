@@ -1,8 +1,9 @@
 /*
  * env_file.c - a storage in a file of KEY=VALUE lines.
  *
- * Blank lines, lines without '=' and everything after the first '#' of a line are no data; key and value are trimmed, nothing is quoted, the first
- * line of a key counts. The file is read anew for each look-up and replaced whole by each change, so a reader sees the old or the new one.
+ * Blank lines, lines without '=' and everything after the first '#' of a line are no data; key and value are
+ * trimmed, nothing is quoted, the first line of a key counts. The file is read anew for each look-up and replaced
+ * whole by each change, so a reader sees the old or the new one.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -130,7 +131,8 @@ static int read_file(const char *path, struct buf *text, struct stat *st, struct
 			break;
 		buf_commit(text, (size_t)n);
 		if (buf_len(text) > ENV_FILE_BYTES_MAX) {
-			err_set(e, ERR_INTERNAL, "failed to read environment file %.256s: larger than %d bytes", path, ENV_FILE_BYTES_MAX);
+			err_set(e, ERR_INTERNAL, "failed to read environment file %.256s: larger than %d bytes", path,
+				ENV_FILE_BYTES_MAX);
 			goto out;
 		}
 	}
@@ -172,10 +174,12 @@ static void sync_directory_of(const char *path)
 	free(dir);
 }
 
-/* Give the new file the owner of the old one where that is allowed, and its mode: rewriting must not open a private file to others. */
+/* Give the new file the owner of the old one where that is allowed, and its mode: rewriting must not open a
+ * private file to others. */
 static int copy_status(int fd, const struct stat *old)
 {
-	if ((old->st_uid != geteuid() || old->st_gid != getegid()) && fchown(fd, old->st_uid, old->st_gid) < 0 && errno != EPERM)
+	if ((old->st_uid != geteuid() || old->st_gid != getegid()) && fchown(fd, old->st_uid, old->st_gid) < 0 &&
+		errno != EPERM)
 		return -1;
 	return fchmod(fd, old->st_mode & 0777);
 }
@@ -196,7 +200,8 @@ static int replace_file(const struct file *f, const struct buf *text, const stru
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, old ? 0600 : f->file_mode);
 	if (fd < 0)
 		goto out;
-	if (write_all(fd, text) == 0 && (!old || copy_status(fd, old) == 0) && fsync(fd) == 0 && rename(tmp, path) == 0) {
+	if (write_all(fd, text) == 0 && (!old || copy_status(fd, old) == 0) && fsync(fd) == 0 &&
+		rename(tmp, path) == 0) {
 		sync_directory_of(path);
 		rc = 0;
 	}
@@ -257,15 +262,19 @@ static int file_get(struct env_storage *s, const char *key, unsigned depth, char
 	return rc;
 }
 
-/* What could not be read back as it was written is refused, above all a line feed, behind which another key could follow. */
+/* What could not be read back as it was written is refused, above all a line feed, behind which another key could
+ * follow. */
 static int check_pair(const char *key, const char *value, struct err *e)
 {
 	if (strpbrk(key, "=#\r\n") || isspace((unsigned char)key[0]) || isspace((unsigned char)key[strlen(key) - 1]))
-		return err_set(e, ERR_INVALID, "the name '%.256s' cannot be a key of an environment file; give the variable a public name", key);
+		return err_set(e, ERR_INVALID,
+			"the name '%.256s' cannot be a key of an environment file; give the variable a public name",
+			key);
 	if (strpbrk(value, "\r\n"))
 		return err_set(e, ERR_INVALID, "a value in an environment file cannot contain a line break");
 	if (strchr(value, '#'))
-		return err_set(e, ERR_INVALID, "a value in an environment file cannot contain '#', which begins a comment");
+		return err_set(
+			e, ERR_INVALID, "a value in an environment file cannot contain '#', which begins a comment");
 	return 0;
 }
 
@@ -320,10 +329,12 @@ static int change(const struct file *f, const char *key, const char *value, stru
 		if (make_directories(f, e) < 0)
 			goto out;
 	}
-	buf_reserve(&out, buf_len(&in) + strlen(key) + strlen(value) + 4); /* once, so that no copy of a value is left behind */
+	buf_reserve(&out,
+		buf_len(&in) + strlen(key) + strlen(value) + 4); /* once, so that no copy of a value is left behind */
 	edit(&in, key, value, &out);
 	if (buf_len(&out) > ENV_FILE_BYTES_MAX) {
-		err_set(e, ERR_INVALID, "environment file %.256s would become larger than %d bytes", f->path, ENV_FILE_BYTES_MAX);
+		err_set(e, ERR_INVALID, "environment file %.256s would become larger than %d bytes", f->path,
+			ENV_FILE_BYTES_MAX);
 		goto out;
 	}
 	rc = replace_file(f, &out, is_new ? NULL : &st, e);
@@ -394,8 +405,8 @@ static void file_free(struct env_storage *s)
 	free(f);
 }
 
-/* A mode is 0o644 or "0644" in YAML 1.2, where 0644 is six hundred and forty-four: of such numbers, those that can't be a mode otherwise are read by
- * their digits, and those that could mean either are refused. */
+/* A mode is 0o644 or "0644" in YAML 1.2, where 0644 is six hundred and forty-four: of such numbers, those that
+ * can't be a mode otherwise are read by their digits, and those that could mean either are refused. */
 static int read_mode(const struct value *data, const char *key, bool is_dir, mode_t *ret, struct err *e)
 {
 	const struct value *v = value_get(data, key);
@@ -416,7 +427,8 @@ static int read_mode(const struct value *data, const char *key, bool is_dir, mod
 	} else if (value_type(v) == VALUE_STRING) {
 		text = value_get_string(v, NULL);
 	} else {
-		return err_set(e, ERR_INVALID, "failed to unmarshal config: line %u: field '%s': expected integer, got %s", value_line(v), key,
+		return err_set(e, ERR_INVALID,
+			"failed to unmarshal config: line %u: field '%s': expected integer, got %s", value_line(v), key,
 			value_type_name(v));
 	}
 	if (!*text || strlen(text) > 4 || text[strspn(text, "01234567")])
@@ -427,16 +439,18 @@ static int read_mode(const struct value *data, const char *key, bool is_dir, mod
 	if (value_type(v) == VALUE_INT) {
 		unsigned long owner = mode >> 6, group = mode >> 3 & 7, other = mode & 7, any = owner | group | other;
 
-		/* 0440 written without the o comes out as 0670: nobody gives others more than the owner, or a folder without its x. */
-		if ((group & ~owner) || (other & ~group) || ((group & 2) && !(group & 4)) || (is_dir && (any & 4) && (owner & 5) != 5) ||
+		/* 0440 written without the o comes out as 0670: nobody gives others more than the owner, or a
+		 * folder without its x. */
+		if ((group & ~owner) || (other & ~group) || ((group & 2) && !(group & 4)) ||
+			(is_dir && (any & 4) && (owner & 5) != 5) ||
 			(is_dir && (((group & 4) && !(group & 1)) || ((other & 4) && !(other & 1)))))
 			goto bad;
 	}
 	*ret = (mode_t)mode;
 	return 0;
 bad:
-	return err_set(e, ERR_INVALID, "invalid configuration: line %u: field '%s': no file mode; write it as 0o%s", value_line(v), key,
-		is_dir ? "755" : "644");
+	return err_set(e, ERR_INVALID, "invalid configuration: line %u: field '%s': no file mode; write it as 0o%s",
+		value_line(v), key, is_dir ? "755" : "644");
 }
 
 int env_file_new(const struct value *data, struct env_storage **ret, struct err *e)
@@ -448,11 +462,13 @@ int env_file_new(const struct value *data, struct env_storage **ret, struct err 
 	const char *path = "";
 	struct file *f;
 
-	if (value_read_string(data, "file_path", &path, e) < 0 || value_read_bool(data, "auto_create", &auto_create, e) < 0)
+	if (value_read_string(data, "file_path", &path, e) < 0 ||
+		value_read_bool(data, "auto_create", &auto_create, e) < 0)
 		return err_prefix(e, "failed to unmarshal config");
 	if (!path[0])
 		return err_set(e, ERR_INVALID, "invalid configuration: file path must not be empty");
-	if (read_mode(data, "file_mode", false, &file_mode, e) < 0 || read_mode(data, "dir_mode", true, &dir_mode, e) < 0)
+	if (read_mode(data, "file_mode", false, &file_mode, e) < 0 ||
+		read_mode(data, "dir_mode", true, &dir_mode, e) < 0)
 		return -1;
 	f = xcalloc(1, sizeof(*f));
 	f->base.ops = &ops;

@@ -1,8 +1,9 @@
 /*
  * env_router.c - a storage that asks others in turn, and remembers what they said.
  *
- * What was found is kept without expiry: later changes made directly in a member are not seen, changes made through the router are. Members are
- * held by id, so a member that was replaced is asked in its new form; one that is gone has no keys.
+ * What was found is kept without expiry: later changes made directly in a member are not seen, changes made
+ * through the router are. Members are held by id, so a member that was replaced is asked in its new form; one that
+ * is gone has no keys.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -74,7 +75,8 @@ static int check_depth(unsigned depth, struct err *e)
 {
 	if (depth < ENV_ROUTER_DEPTH_MAX)
 		return 0;
-	return err_set(e, ERR_INTERNAL, "router storages refer to each other more than %d deep; is there a circle?", ENV_ROUTER_DEPTH_MAX);
+	return err_set(e, ERR_INTERNAL, "router storages refer to each other more than %d deep; is there a circle?",
+		ENV_ROUTER_DEPTH_MAX);
 }
 
 static int router_get(struct env_storage *s, const char *key, unsigned depth, char **ret, struct err *e)
@@ -156,11 +158,14 @@ static int check_member(struct env *env, const struct value *v, struct err *e)
 	const char *id;
 
 	if (value_type(v) != VALUE_STRING)
-		return err_set(e, ERR_INVALID, "failed to unmarshal config: line %u: field 'storages': expected a list of strings", value_line(v));
+		return err_set(e, ERR_INVALID,
+			"failed to unmarshal config: line %u: field 'storages': expected a list of strings",
+			value_line(v));
 	id = value_get_string(v, NULL);
 	if (!env_storage_id_is_full(id))
 		return err_set(e, ERR_INVALID,
-			"invalid configuration: field 'storages': invalid storage ID format, must have both namespace and name");
+			"invalid configuration: field 'storages': invalid storage ID format, must have both namespace "
+			"and name");
 	member = env_storage_find(env, id);
 	if (!member)
 		return err_set(e, ERR_NOT_FOUND, "field 'storages': environment storage backend not found: %.256s", id);
@@ -170,13 +175,15 @@ static int check_member(struct env *env, const struct value *v, struct err *e)
 
 int env_router_new(struct env *env, const struct value *data, struct env_storage **ret, struct err *e)
 {
-	static const struct env_storage_ops ops = {.get = router_get, .set = router_set, .waits = router_waits, .free = router_free};
+	static const struct env_storage_ops ops = {
+		.get = router_get, .set = router_set, .waits = router_waits, .free = router_free};
 	const struct value *list = value_get(data, "storages");
 	struct router *r;
 
 	if (value_type(list) != VALUE_LIST && value_type(list) != VALUE_NIL)
-		return err_set(e, ERR_INVALID, "failed to unmarshal config: line %u: field 'storages': expected list, got %s", value_line(list),
-			value_type_name(list));
+		return err_set(e, ERR_INVALID,
+			"failed to unmarshal config: line %u: field 'storages': expected list, got %s",
+			value_line(list), value_type_name(list));
 	if (value_count(list) == 0)
 		return err_set(e, ERR_INVALID, "invalid configuration: router storage must have at least one storage");
 	for (size_t i = 0; i < value_count(list); i++) {

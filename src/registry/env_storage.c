@@ -1,5 +1,6 @@
 /*
- * env_storage.c - what storages have in common, and those that need no file: the operating system's environment, memory, fixed values.
+ * env_storage.c - what storages have in common, and those that need no file: the operating system's environment,
+ * memory, fixed values.
  */
 #include "registry/env_storage.h"
 
@@ -153,7 +154,8 @@ static struct table *table_new(const struct env_storage_ops *ops)
 
 struct env_storage *env_memory_new(void)
 {
-	static const struct env_storage_ops ops = {.get = table_get, .set = table_set, .each = table_each, .free = table_free};
+	static const struct env_storage_ops ops = {
+		.get = table_get, .set = table_set, .each = table_each, .free = table_free};
 
 	return &table_new(&ops)->base;
 }
@@ -165,7 +167,8 @@ int env_static_new(const struct value *data, struct env_storage **ret, struct er
 	struct table *t;
 
 	if (value_type(values) != VALUE_MAP && value_type(values) != VALUE_NIL)
-		return err_set(e, ERR_INVALID, "failed to unmarshal config: line %u: field 'values': expected map, got %s", value_line(values),
+		return err_set(e, ERR_INVALID,
+			"failed to unmarshal config: line %u: field 'values': expected map, got %s", value_line(values),
 			value_type_name(values));
 	t = table_new(&ops);
 	for (size_t i = 0; i < value_count(values); i++) {

@@ -1,8 +1,8 @@
 /*
  * env_storage.h - one storage of values; inside the environment's files only.
  *
- * A storage is shared by reference: a look-up that has begun goes on with the object it found, also when the entry is replaced meanwhile.
- * Operations may be called from any thread, several at once.
+ * A storage is shared by reference: a look-up that has begun goes on with the object it found, also when the entry
+ * is replaced meanwhile. Operations may be called from any thread, several at once.
  */
 #ifndef REGISTRY_ENV_STORAGE_H
 #define REGISTRY_ENV_STORAGE_H

@@ -1,28 +1,30 @@
 /*
- * kind_env.c - the kinds `env.storage.*` and `env.variable`: entries become what env_lookup() and the `env` module see.
+ * kind_env.c - the kinds `env.storage.*` and `env.variable`: entries become what env_lookup() and the `env` module
+ * see.
  *
- * A variable whose name or storage is no good is refused, so that a typing mistake shows at start and not as a value that is missing later.
+ * A variable whose name or storage is no good is refused, so that a typing mistake shows at start and not as a
+ * value that is missing later.
  */
 #include "service/kinds.h"
 #include "service/runtime.h"
 
-#define STORAGE_KIND(word, storage_type)                                                                   \
-	static int word##_add(struct runtime *rt, struct entry *e, struct err *err)                        \
-	{                                                                                                  \
-		return env_storage_put(rt->node.env, storage_type, e, err);                                \
-	}                                                                                                  \
-                                                                                                           \
-	static int word##_update(struct runtime *rt, struct entry *old, struct entry *e, struct err *err)  \
-	{                                                                                                  \
-		(void)old;                                                                                 \
-		return env_storage_put(rt->node.env, storage_type, e, err);                                \
-	}                                                                                                  \
-                                                                                                           \
-	const struct kind env_storage_##word##_kind = {                                                    \
-		.name = "env.storage." #word,                                                              \
-		.add = word##_add,                                                                         \
-		.update = word##_update,                                                                   \
-		.remove = storage_remove,                                                                  \
+#define STORAGE_KIND(word, storage_type)                                                                  \
+	static int word##_add(struct runtime *rt, struct entry *e, struct err *err)                       \
+	{                                                                                                 \
+		return env_storage_put(rt->node.env, storage_type, e, err);                               \
+	}                                                                                                 \
+                                                                                                          \
+	static int word##_update(struct runtime *rt, struct entry *old, struct entry *e, struct err *err) \
+	{                                                                                                 \
+		(void)old;                                                                                \
+		return env_storage_put(rt->node.env, storage_type, e, err);                               \
+	}                                                                                                 \
+                                                                                                          \
+	const struct kind env_storage_##word##_kind = {                                                   \
+		.name = "env.storage." #word,                                                             \
+		.add = word##_add,                                                                        \
+		.update = word##_update,                                                                  \
+		.remove = storage_remove,                                                                 \
 	}
 
 static void storage_remove(struct runtime *rt, struct entry *e)

@@ -126,6 +126,7 @@ def test_bad_tls_options(client, site, certificates, tls, words):
         assert s.connections == 0
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_tls_and_no_tls(client, site, certificates):
     old = certificates.context()
     old.set_ciphers("ALL:@SECLEVEL=0")

@@ -1,6 +1,8 @@
 /* Heaps, code and instances: loading, imports, the memory cap. */
 #include "lua_run.h"
 
+#include <pthread.h>
+
 /* -- code ---------------------------------------------------------------------------------------------- */
 
 static struct code *make_importer(const char *id, const char *source, const char *method, const struct code_import *imports, size_t n,
@@ -301,6 +303,61 @@ static void test_replaced_code(void **state)
 	heap_free(h);
 }
 
+/* -- threads ------------------------------------------------------------------------------------------- */
+
+static struct code *shared_code;
+static struct packed *shared_args;
+
+/* A heap a thread; code, messages and failures are shared. */
+static void *run_many(void *arg)
+{
+	struct heap *h = make_heap(0, NULL);
+	struct instance *in;
+	struct err e = {0};
+	struct task t;
+	size_t *good = arg;
+
+	for (int i = 0; i < 500; i++) {
+		if (instance_new(h, shared_code, 0, &in, &e) < 0)
+			break;
+		start_task(&t, &plain_ops, in, shared_args);
+		if (run_task(&t) == TASK_FAILED && strcmp(task_failure(&t)->message, "high: low") == 0)
+			(*good)++;
+		task_done(&t);
+		instance_free(in);
+	}
+	heap_free(h);
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct heap *h = make_heap(0, NULL);
+	struct instance *in = make_instance(h, "return { main = function() return { errors.new('low') } end }");
+	pthread_t threads[2];
+	size_t good[2] = {0, 0};
+	struct task t;
+
+	(void)state;
+	start_task(&t, &plain_ops, in, NULL);
+	assert_int_equal(run_task(&t), TASK_DONE);
+	shared_args = packed_ref(task_result(&t));
+	task_done(&t);
+	instance_free(in);
+	shared_code = make_code("app:shared", "type Shape = { x: number } "
+					      "return { main = function(v) return Shape:is({ x = 1 }), errors.wrap(v[1], 'high') end }",
+		"main");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_many, &good[i]), 0);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(good[i], 500);
+	}
+	code_unref(shared_code);
+	packed_unref(shared_args);
+	heap_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_memory_cap),
 		cmocka_unit_test(test_many_instances),
 		cmocka_unit_test(test_replaced_code),
+		cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,8 @@ static inline void assert_error(int rc, const struct err *e, enum err_kind kind,
 	assert_string_equal(err_kind_name(e->kind), err_kind_name(kind));
 }
 
-static inline void assert_no_value(struct env *env, const char *ns, const char *name, enum err_kind kind, const char *want)
+static inline void assert_no_value(
+	struct env *env, const char *ns, const char *name, enum err_kind kind, const char *want)
 {
 	struct err e = {0};
 	char *text = NULL;

@@ -94,18 +94,25 @@ static void bad_variables_are_refused(void **state)
 		const char *text;
 	} cases[] = {
 		{"{variable: 'a-b', storage: 'app:s'}", ERR_INVALID,
-			"invalid configuration: field 'variable': invalid environment variable name: must only contain alphanumeric characters and "
+			"invalid configuration: field 'variable': invalid environment variable name: must only contain "
+			"alphanumeric characters and "
 			"underscores"},
 		{"{variable: V, storage: s}", ERR_INVALID,
-			"invalid configuration: field 'storage': invalid storage ID format, must have both namespace and name"},
+			"invalid configuration: field 'storage': invalid storage ID format, must have both namespace "
+			"and name"},
 		{"{variable: V, storage: ':s'}", ERR_INVALID,
-			"invalid configuration: field 'storage': invalid storage ID format, must have both namespace and name"},
+			"invalid configuration: field 'storage': invalid storage ID format, must have both namespace "
+			"and name"},
 		{"{variable: V}", ERR_INVALID,
-			"invalid configuration: field 'storage': invalid storage ID format, must have both namespace and name"},
-		{"{variable: V, storage: 'app:none'}", ERR_NOT_FOUND, "field 'storage': referenced storage not found: app:none"},
-		{"{variable: TAKEN, storage: 'app:s'}", ERR_ALREADY_EXISTS, "field 'variable': variable name already exists: TAKEN"},
+			"invalid configuration: field 'storage': invalid storage ID format, must have both namespace "
+			"and name"},
+		{"{variable: V, storage: 'app:none'}", ERR_NOT_FOUND,
+			"field 'storage': referenced storage not found: app:none"},
+		{"{variable: TAKEN, storage: 'app:s'}", ERR_ALREADY_EXISTS,
+			"field 'variable': variable name already exists: TAKEN"},
 		{"{variable: V, storage: 'app:s', default: 123456}", ERR_INVALID,
-			"failed to unmarshal config: line 1: field 'default': expected string, got integer; put it in quotes"},
+			"failed to unmarshal config: line 1: field 'default': expected string, got integer; put it in "
+			"quotes"},
 	};
 	struct env *env = env_new();
 
@@ -138,17 +145,21 @@ static void bad_storages_are_refused(void **state)
 			"invalid configuration: line 1: field 'dir_mode': no file mode; write it as 0o755"},
 		{ENV_STORAGE_FILE, "{file_path: x, dir_mode: 0500}", ERR_INVALID,
 			"invalid configuration: line 1: field 'dir_mode': no file mode; write it as 0o755"},
-		{ENV_STORAGE_ROUTER, "{}", ERR_INVALID, "invalid configuration: router storage must have at least one storage"},
-		{ENV_STORAGE_ROUTER, "{storages: []}", ERR_INVALID, "invalid configuration: router storage must have at least one storage"},
+		{ENV_STORAGE_ROUTER, "{}", ERR_INVALID,
+			"invalid configuration: router storage must have at least one storage"},
+		{ENV_STORAGE_ROUTER, "{storages: []}", ERR_INVALID,
+			"invalid configuration: router storage must have at least one storage"},
 		{ENV_STORAGE_ROUTER, "{storages: [s]}", ERR_INVALID,
-			"invalid configuration: field 'storages': invalid storage ID format, must have both namespace and name"},
+			"invalid configuration: field 'storages': invalid storage ID format, must have both namespace "
+			"and name"},
 		{ENV_STORAGE_ROUTER, "{storages: ['app:s', 'app:none']}", ERR_NOT_FOUND,
 			"field 'storages': environment storage backend not found: app:none"},
 		{ENV_STORAGE_STATIC, "{values: [a]}", ERR_INVALID,
 			"failed to unmarshal config: line 1: field 'values': expected map, got list"},
 		/* The value may be a secret: it is not shown. */
 		{ENV_STORAGE_STATIC, "{values: {PIN: 123456}}", ERR_INVALID,
-			"failed to unmarshal config: line 1: field 'PIN': expected string, got integer; put it in quotes"},
+			"failed to unmarshal config: line 1: field 'PIN': expected string, got integer; put it in "
+			"quotes"},
 	};
 	struct env *env = env_new();
 
@@ -157,7 +168,8 @@ static void bad_storages_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = {0};
 
-		assert_error(put_storage(env, cases[i].type, "app:new", cases[i].yaml, &e), &e, cases[i].kind, cases[i].text);
+		assert_error(put_storage(env, cases[i].type, "app:new", cases[i].yaml, &e), &e, cases[i].kind,
+			cases[i].text);
 	}
 	env_free(env);
 }
@@ -276,7 +288,8 @@ static void file_format(void **state)
 	struct map *all;
 
 	(void)state;
-	scratch_write("f.env", "# A=comment\n\n  A =  one # tail\nno data\nA=second\nB= 'quoted'\\n \r\n=x\nC=#only a comment\nD=a=b\napp:eq=id");
+	scratch_write("f.env", "# A=comment\n\n  A =  one # tail\nno data\nA=second\nB= 'quoted'\\n \r\n=x\nC=#only a "
+			       "comment\nD=a=b\napp:eq=id");
 	assert_value(env, "app", "A", "one");
 	assert_value(env, "app", "B", "'quoted'\\n");
 	assert_no_value(env, "app", "C", ERR_NOT_FOUND, unknown);
@@ -326,10 +339,12 @@ static void file_refuses_what_would_not_come_back(void **state)
 
 	(void)state;
 	scratch_write("f.env", "A=one\n");
-	assert_error(set(env, "A", "x\nB=injected", &e), &e, ERR_INVALID, "a value in an environment file cannot contain a line break");
-	assert_error(set(env, "A", "x\rB", &e), &e, ERR_INVALID, "a value in an environment file cannot contain a line break");
-	assert_error(
-		set(env, "A", "x#y", &e), &e, ERR_INVALID, "a value in an environment file cannot contain '#', which begins a comment");
+	assert_error(set(env, "A", "x\nB=injected", &e), &e, ERR_INVALID,
+		"a value in an environment file cannot contain a line break");
+	assert_error(set(env, "A", "x\rB", &e), &e, ERR_INVALID,
+		"a value in an environment file cannot contain a line break");
+	assert_error(set(env, "A", "x#y", &e), &e, ERR_INVALID,
+		"a value in an environment file cannot contain '#', which begins a comment");
 	assert_string_equal(slurp("f.env"), "A=one\n");
 	env_free(env);
 }
@@ -448,7 +463,8 @@ static void *reader(void *arg)
 			char *text;
 
 			if (env_lookup(s->env, "app", names[i], &text, &e) == 0) {
-				if (strlen(text) != 64 || strspn(text, "ab") != 64 || strspn(text, (char[]){text[0], 0}) != 64)
+				if (strlen(text) != 64 || strspn(text, "ab") != 64 ||
+					strspn(text, (char[]){text[0], 0}) != 64)
 					atomic_fetch_add(&s->wrong, 1);
 				env_text_free(text);
 			} else if (e.kind != ERR_NOT_FOUND) {
@@ -502,7 +518,8 @@ static void threads_read_while_entries_change(void **state)
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&writers[i], NULL, writer, &s), 0);
 	for (int round = 0; round < ROUNDS; round++) {
-		storage(s.env, ENV_STORAGE_STATIC, "app:s", round % 2 ? "values: {S: " A64 "}" : "values: {S: " B64 "}");
+		storage(s.env, ENV_STORAGE_STATIC, "app:s",
+			round % 2 ? "values: {S: " A64 "}" : "values: {S: " B64 "}");
 		storage(s.env, ENV_STORAGE_ROUTER, "app:r", "storages: ['app:m', 'app:s']");
 		env_variable_remove(s.env, "app:m_v");
 		variable(s.env, "app:m_v", "{variable: M, storage: 'app:m'}");

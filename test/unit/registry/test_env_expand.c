@@ -12,7 +12,8 @@ static struct env *make_env(void)
 	struct env *env = env_new();
 
 	storage(env, ENV_STORAGE_STATIC, "app:s",
-		"values: {USER: alice, PORT: '9050', DIGITS: '123456', ON: 'true', RATE: '2', EMPTY: '', 'WEIRD': '${env:USER}'}");
+		"values: {USER: alice, PORT: '9050', DIGITS: '123456', ON: 'true', RATE: '2', EMPTY: '', 'WEIRD': "
+		"'${env:USER}'}");
 	variable(env, "app:user", "{variable: USER, storage: 'app:s'}");
 	variable(env, "app:port", "{variable: PORT, storage: 'app:s'}");
 	variable(env, "app:digits", "{variable: DIGITS, storage: 'app:s'}");
@@ -116,9 +117,11 @@ static void expansion_fails(void **state)
 			"line 1: field 'a': a placeholder ${env:...} names no variable; write $${ for a literal ${"},
 		/* The value is not shown. */
 		{"{a: '${env:USER|1}'}", ERR_INVALID,
-			"line 1: field 'a': placeholder ${env:USER}: the variable's value is no integer, as its fallback is"},
+			"line 1: field 'a': placeholder ${env:USER}: the variable's value is no integer, as its "
+			"fallback is"},
 		{"{a: '${env:DIGITS|true}'}", ERR_INVALID,
-			"line 1: field 'a': placeholder ${env:DIGITS}: the variable's value is no boolean, as its fallback is"},
+			"line 1: field 'a': placeholder ${env:DIGITS}: the variable's value is no boolean, as its "
+			"fallback is"},
 	};
 	struct env *env = make_env();
 
@@ -190,7 +193,8 @@ static void sink(void *arg, const struct log_record *r)
 	warnings++;
 	warned[0] = '\0';
 	for (size_t i = 0; i < r->nfields; i++)
-		snprintf(warned + strlen(warned), sizeof(warned) - strlen(warned), "%s=%s ", r->fields[i].key, r->fields[i].str);
+		snprintf(warned + strlen(warned), sizeof(warned) - strlen(warned), "%s=%s ", r->fields[i].key,
+			r->fields[i].str);
 }
 
 static void fields(void **state)
@@ -211,7 +215,8 @@ static void fields(void **state)
 		{ENV_FIELD_VARIABLE_WINS, "{key: inline, key_env: USER}", "alice", 0},
 		{ENV_FIELD_VARIABLE_WINS, "{key: inline, key_env: NONE}", "inline", 1},
 		{ENV_FIELD_VARIABLE_WINS, "{key: inline, key_env: EMPTY}", "inline", 1},
-		{ENV_FIELD_VARIABLE_WINS, "{key: inline, key_env: OWN}", "inline", 1}, /* the variable's default is not used */
+		{ENV_FIELD_VARIABLE_WINS, "{key: inline, key_env: OWN}", "inline",
+			1}, /* the variable's default is not used */
 		{ENV_FIELD_VARIABLE_WINS, "{key_env: NONE}", NULL, 1},
 		{ENV_FIELD_VARIABLE_WINS, "{key: inline}", "inline", 0},
 	};
@@ -249,8 +254,12 @@ static void fields_fail(void **state)
 	} cases[] = {
 		{"{key_env: NONE}", ERR_NOT_FOUND, "field 'key_env': NONE: environment variable not found"},
 		{"{key_env: EMPTY}", ERR_NOT_FOUND, "field 'key_env': EMPTY: environment variable not found"},
-		{"{key: 123456}", ERR_INVALID, "failed to unmarshal config: line 1: field 'key': expected string, got integer; put it in quotes"},
-		{"{key_env: [a]}", ERR_INVALID, "failed to unmarshal config: line 1: field 'key_env': expected string, got list; put it in quotes"},
+		{"{key: 123456}", ERR_INVALID,
+			"failed to unmarshal config: line 1: field 'key': expected string, got integer; put it in "
+			"quotes"},
+		{"{key_env: [a]}", ERR_INVALID,
+			"failed to unmarshal config: line 1: field 'key_env': expected string, got list; put it in "
+			"quotes"},
 	};
 	struct env *env = make_env();
 
@@ -260,7 +269,8 @@ static void fields_fail(void **state)
 		struct err e = {0};
 		char *text = NULL;
 
-		assert_error(env_field(env, "app", data, "key", ENV_FIELD_INLINE_WINS, &text, &e), &e, cases[i].kind, cases[i].text);
+		assert_error(env_field(env, "app", data, "key", ENV_FIELD_INLINE_WINS, &text, &e), &e, cases[i].kind,
+			cases[i].text);
 		assert_null(text);
 		value_unref(data);
 	}
@@ -272,13 +282,19 @@ static void fields_fail(void **state)
 static void variables_come_before_what_names_them(void **state)
 {
 	static const char *const users[] = {
-		"{password: 'x${env:SECRET}'}", "{password: '${env:SECRET|fallback}'}", "{deep: [{password: '${SECRET|fallback}'}]}",
-		"{password: '${env:zz}'}", "{password: '${env:app:zz|x}'}", "{auth_key_env: SECRET}", "{auth_key_env: zz}",
+		"{password: 'x${env:SECRET}'}",
+		"{password: '${env:SECRET|fallback}'}",
+		"{deep: [{password: '${SECRET|fallback}'}]}",
+		"{password: '${env:zz}'}",
+		"{password: '${env:app:zz|x}'}",
+		"{auth_key_env: SECRET}",
+		"{auth_key_env: zz}",
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(users); i++) {
-		struct entry *items[2] = {entry_make("app:a", users[i]), entry_make("app:zz", "{variable: SECRET, storage: 'app:s'}")};
+		struct entry *items[2] = {
+			entry_make("app:a", users[i]), entry_make("app:zz", "{variable: SECRET, storage: 'app:s'}")};
 
 		free(items[1]->kind);
 		items[1]->kind = xstrdup("env.variable");
