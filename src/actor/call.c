@@ -242,8 +242,8 @@ static void on_place(struct loop_post *post)
 	call_free(c);
 }
 
-int call_start(struct worker *w, struct program *program, struct frame *frame, struct packed *args, call_done_fn *done, void *arg,
-	struct call **ret_call, struct err *e)
+int call_start(struct worker *w, struct program *program, struct frame *frame, struct packed *args, call_done_fn *done,
+	void *arg, struct call **ret_call, struct err *e)
 {
 	struct call *c;
 

@@ -16,8 +16,8 @@ typedef void call_done_fn(void *arg, struct packed *value, struct failure *failu
 
 /* Start `program` (a function) with `args` (borrowed, may be NULL) under `frame` (borrowed). `done` runs exactly once, later, on this
  * worker; never after call_cancel(). Errors that are known at once: UNAVAILABLE "pool is closed", those of instance_new(). */
-int call_start(struct worker *w, struct program *program, struct frame *frame, struct packed *args, call_done_fn *done, void *arg,
-	struct call **ret_call, struct err *e);
+int call_start(struct worker *w, struct program *program, struct frame *frame, struct packed *args, call_done_fn *done,
+	void *arg, struct call **ret_call, struct err *e);
 /* The caller went away: abort the callee with "context canceled". NULL is fine. */
 void call_cancel(struct call *c);
 

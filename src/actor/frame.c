@@ -47,7 +47,8 @@ static struct value *values_merge(struct value *under, struct value *over)
 	return out;
 }
 
-static bool edge_changes_nothing(const struct frame *caller, const struct frame_edge *edge, const struct frame_network *net)
+static bool edge_changes_nothing(
+	const struct frame *caller, const struct frame_edge *edge, const struct frame_network *net)
 {
 	if (edge->actor && edge->actor != caller->actor)
 		return false;

@@ -128,7 +128,8 @@ void process_unmonitor(struct process *self, struct pid target);
 int process_link(struct process *self, struct pid target, struct err *e);
 void process_unlink(struct process *self, struct pid target);
 /* Enqueue a CANCEL event. */
-int process_cancel(struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e);
+int process_cancel(
+	struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e);
 /* "process terminated". A process on a terminal host is left alone (success). INTERNAL "process not found". */
 int process_terminate(struct scheduler *s, struct pid target, struct err *e);
 

@@ -39,8 +39,8 @@ struct process_hooks {
 struct scheduler_config {
 	unsigned workers; /* 0 = one per core */
 	const struct module_list *modules;
-	size_t heap_memory_max;       /* bytes per Lua heap; 0 = no cap */
-	unsigned heap_instances_max;  /* 0 = 4096 */
+	size_t heap_memory_max;      /* bytes per Lua heap; 0 = no cap */
+	unsigned heap_instances_max; /* 0 = 4096 */
 	const struct process_hooks *hooks;
 	void *owner; /* scheduler_owner(): the node, for bindings */
 };

@@ -212,7 +212,8 @@ void process_unlink(struct process *self, struct pid target)
 	send_signal(self->worker->sched, MESSAGE_UNLINK, process_pid(self), target, NULL);
 }
 
-static void send_end(struct process *p, enum message_type type, struct pid to, struct packed *value, struct failure *failure)
+static void send_end(
+	struct process *p, enum message_type type, struct pid to, struct packed *value, struct failure *failure)
 {
 	struct message *m = message_new_signal(type, process_pid(p), packed_ref(value), failure_keep(failure));
 
@@ -312,7 +313,8 @@ bool signal_handle(struct process *p, struct message *m)
 
 /* -- cancel and terminate ---------------------------------------------------------------------------- */
 
-int process_cancel(struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e)
+int process_cancel(
+	struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e)
 {
 	char *text = xmemdupz(reason, len);
 	const char *const strings[] = {text};

@@ -7,10 +7,10 @@
 #include "base/alloc.h"
 
 enum {
-	BATCH_PROCESSES = 256,      /* between two looks at I/O */
-	BATCH_NS = 1000000,         /* the same, in time */
-	SWEEP_MS = 15000,           /* how often idle instances are looked at */
-	HEAVY_NS = 200000,          /* a run that long is worth moving to another worker beforehand */
+	BATCH_PROCESSES = 256, /* between two looks at I/O */
+	BATCH_NS = 1000000,    /* the same, in time */
+	SWEEP_MS = 15000,      /* how often idle instances are looked at */
+	HEAVY_NS = 200000,     /* a run that long is worth moving to another worker beforehand */
 };
 
 static const uint64_t IDLE_NS = 30ull * 1000 * 1000 * 1000; /* idle functions are dropped after */

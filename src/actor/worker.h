@@ -72,7 +72,7 @@ struct worker {
 
 	/* For the watchdog: odd while Lua runs; changes with every process. */
 	atomic_uint_fast64_t epoch;
-	uint_fast64_t watched; /* the watchdog's */
+	uint_fast64_t watched;      /* the watchdog's */
 	struct heap *volatile heap; /* the signal handler's: whose code runs */
 };
 

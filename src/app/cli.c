@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/lists.h"
 #include "base/alloc.h"
 
 const struct command *const commands[] = {&init_command, &run_command, &version_command, &help_command, NULL};
@@ -82,6 +83,13 @@ void cli_report(const struct cli_globals *g, const struct err *e)
 		fprintf(stderr, "%s\n", e->text);
 }
 
+static void print_kinds(void)
+{
+	printf("Kinds of entries:\n\n");
+	for (size_t i = 0; i < app_kinds.count; i++)
+		printf("  %s\n", app_kinds.kinds[i]->name);
+}
+
 static int help_run(const struct cli_globals *g, int argc, char **argv, struct err *e)
 {
 	const struct command *c;
@@ -89,6 +97,10 @@ static int help_run(const struct cli_globals *g, int argc, char **argv, struct e
 	(void)g;
 	if (argc == 0) {
 		cli_print_overview();
+		return EXIT_OK;
+	}
+	if (strcmp(argv[0], "kinds") == 0) {
+		print_kinds();
 		return EXIT_OK;
 	}
 	c = command_find(argv[0]);
@@ -100,8 +112,8 @@ static int help_run(const struct cli_globals *g, int argc, char **argv, struct e
 
 const struct command help_command = {
 	.name = "help",
-	.arguments = "[COMMAND]",
-	.summary = "Show help",
+	.arguments = "[COMMAND | kinds]",
+	.summary = "Show help: in general, on a command, or the kinds of entries there are",
 	.run = help_run,
 };
 

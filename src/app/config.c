@@ -208,8 +208,7 @@ static int read_key(const struct key *k, const struct value *v, struct config *c
 		return 0;
 	}
 	text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
-	return err_set(e, ERR_INVALID, "line %u: %s: expected %s, got %s%s%s", value_line(v), k->path, wanted[k->type], value_type_name(v),
-		text[0] ? " " : "", text);
+	return err_set(e, ERR_INVALID, "%s: expected %s, got %s%s%s", k->path, wanted[k->type], value_type_name(v), text[0] ? " " : "", text);
 }
 
 static int read_encoding(const struct value *root, struct config *c, struct err *e)
@@ -221,8 +220,7 @@ static int read_encoding(const struct value *root, struct config *c, struct err 
 		return 0;
 	text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
 	if (strcmp(text, "json") != 0 && strcmp(text, "console") != 0)
-		return err_set(e, ERR_INVALID, "line %u: logger.encoding: expected \"console\" or \"json\", got %s %s", value_line(v),
-			value_type_name(v), text);
+		return err_set(e, ERR_INVALID, "logger.encoding: expected \"console\" or \"json\", got %s %s", value_type_name(v), text);
 	c->log_json = text[0] == 'j';
 	return 0;
 }
@@ -275,6 +273,19 @@ static void set_defaults(struct config *c)
 	};
 }
 
+/* Say where the refused value `v` stands. Values of --set have no line; which of several files one came from is not kept. */
+static void name_origin(const struct config_sources *src, const struct value *v, struct err *e)
+{
+	unsigned line = value_line(v);
+
+	if (line == 0)
+		err_prefix(e, "--set");
+	else if (src->files->count > 1)
+		err_prefix(e, "one of the configuration files: line %u", line);
+	else
+		err_prefix(e, "%s: line %u", src->files->count == 1 ? src->files->items[0] : CONFIG_DEFAULT_FILE, line);
+}
+
 int config_load(const struct config_sources *src, void (*warn)(const char *text), struct config *ret, struct err *e)
 {
 	const char *first = src->files->count > 0 ? src->files->items[0] : CONFIG_DEFAULT_FILE;
@@ -287,12 +298,16 @@ int config_load(const struct config_sources *src, void (*warn)(const char *text)
 		const struct value *v = keys[i].offset == NONE ? NULL : value_path(c.root, keys[i].path);
 
 		if (v && read_key(&keys[i], v, &c, e) < 0) {
-			err_prefix(e, "%s", first);
+			name_origin(src, v, e);
 			goto fail;
 		}
 	}
-	if (read_encoding(c.root, &c, e) < 0 || check_ranges(&c, e) < 0) {
-		err_prefix(e, "%s", first);
+	if (read_encoding(c.root, &c, e) < 0) {
+		name_origin(src, value_path(c.root, "logger.encoding"), e);
+		goto fail;
+	}
+	if (check_ranges(&c, e) < 0) {
+		err_prefix(e, "configuration");
 		goto fail;
 	}
 	if (resolve_state_dir(&c, first, e) < 0)

@@ -69,9 +69,10 @@ static void report_end(void *arg, int exit_code, const char *text, const struct 
 {
 	(void)arg;
 	(void)exit_code;
-	(void)failure;
+	if (text && !failure)
+		printf("%s\n", text);
 	fflush(stdout);
-	if (text)
+	if (text && failure)
 		fprintf(stderr, "%s\n", text);
 }
 

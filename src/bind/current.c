@@ -92,9 +92,11 @@ int frame_overlay(const struct node *n, const struct frame *f, struct overlay **
 	return node_overlay(n, f->overlay, ret_overlay, e);
 }
 
-int edge_frame(const struct node *n, struct frame *caller, const struct frame_edge *edge, struct frame **ret_frame, struct err *e)
+int edge_frame(const struct node *n, struct frame *caller, const struct frame_edge *edge, struct frame **ret_frame,
+	struct err *e)
 {
-	struct frame_network net = frame_choose_network(caller, edge->call_network, edge->entry_network, n->default_network);
+	struct frame_network net =
+		frame_choose_network(caller, edge->call_network, edge->entry_network, n->default_network);
 	struct overlay *o;
 
 	if (net.must_exist && strcmp(net.overlay, FRAME_DIRECT) != 0) {

@@ -21,7 +21,6 @@ struct http_build {
 	struct buf body;
 	const char *raw_url; /* as the program gave it: what permissions judge */
 	const char *overlay_id; /* overlay_network, NULL when not given */
-	char isolation[ISOLATION_KEY_MAX];
 	struct overlay *overlay; /* a reference */
 };
 
@@ -33,7 +32,7 @@ struct http_build *http_build_push(struct lua_State *L);
 /* Read method, URL and the options table at `options` (0: none). Fields of the wrong type count as absent. No permission is checked yet. */
 void http_build_read(struct lua_State *L, struct http_build *b, const char *method, const char *url, int options);
 
-/* The permission checks of one request, in order, and its overlay; fills req.overlay and req.isolation_key. PERMISSION_DENIED "not allowed: …". */
+/* The permission checks of one request, in order, and its overlay; fills req.overlay. PERMISSION_DENIED "not allowed: …". */
 int http_build_authorize(struct lua_State *L, struct http_build *b, struct err *e);
 /* The one check a batch makes before all others. */
 int http_build_authorize_url(struct lua_State *L, const struct http_build *b, struct err *e);

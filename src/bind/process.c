@@ -314,8 +314,8 @@ static int l_register(lua_State *L)
 		return push_nil_and_err(L, &e);
 	if (action_allowed(L, "process.registry.register", name, "not allowed to register: ", &e) < 0)
 		return push_nil_and_err(L, &e);
-	if (!pid_equal(pid, process_pid(self)) &&
-		action_allowed(L, "process.registry.foreign", pid_format(pid, text), "not allowed to register for: ", &e) < 0)
+	if (!pid_equal(pid, process_pid(self)) && action_allowed(L, "process.registry.foreign", pid_format(pid, text),
+							  "not allowed to register for: ", &e) < 0)
 		return push_nil_and_err(L, &e);
 	return push_true_or_err(L, process_name(sched_of(L), pid, name, &e), &e);
 }

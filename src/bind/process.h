@@ -49,7 +49,8 @@ struct spawn_ask {
 extern const struct spawn_ask spawn_asks[4]; /* plain, monitored, linked, both */
 
 /* Fill program, host and frame of `s`, and its arguments from stack index `first` on. Permissions are the caller's business. */
-int spawn_prepare(lua_State *L, struct spawn *s, const char *id, const char *host, const struct frame_edge *edge, int first, struct err *e);
+int spawn_prepare(lua_State *L, struct spawn *s, const char *id, const char *host, const struct frame_edge *edge,
+	int first, struct err *e);
 /* Run it here or elsewhere; takes `s`; pushes the results. Used as `return spawn_go(...)`. */
 int spawn_go(lua_State *L, struct spawn *s);
 

@@ -33,7 +33,8 @@ static int find_host(lua_State *L, const char *id, struct host **ret_host, struc
 	return err_set(e, ERR_INTERNAL, "host does not implement");
 }
 
-int spawn_prepare(lua_State *L, struct spawn *s, const char *id, const char *host, const struct frame_edge *edge, int first, struct err *e)
+int spawn_prepare(lua_State *L, struct spawn *s, const char *id, const char *host, const struct frame_edge *edge,
+	int first, struct err *e)
 {
 	struct frame_edge full = *edge;
 	struct program *program;
@@ -145,7 +146,8 @@ static int check_plain(lua_State *L, const struct spawn_ask *ask, const char *id
 		return -1;
 	if (action_allowed(L, "process.host", host, "not allowed to spawn on host: ", e) < 0)
 		return -1;
-	if (ask->monitor && action_allowed(L, "process.spawn.monitored", id, "not allowed to spawn monitored process: ", e) < 0)
+	if (ask->monitor &&
+		action_allowed(L, "process.spawn.monitored", id, "not allowed to spawn monitored process: ", e) < 0)
 		return -1;
 	if (ask->link && action_allowed(L, "process.spawn.linked", id, "not allowed to spawn linked process: ", e) < 0)
 		return -1;

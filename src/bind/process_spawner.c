@@ -277,9 +277,10 @@ static int spawn_as(lua_State *L, const struct spawn_ask *ask)
 	host = luaL_checkstring(L, 3);
 	if (action_allowed(L, "process.spawn", id, "not allowed to spawn process: ", &e) < 0 ||
 		action_allowed(L, "process.host", host, "not allowed to spawn on host: ", &e) < 0 ||
-		(ask->monitor &&
-			action_allowed(L, "process.spawn.monitored", id, "not allowed to spawn monitored process: ", &e) < 0) ||
-		(ask->link && action_allowed(L, "process.spawn.linked", id, "not allowed to spawn linked process: ", &e) < 0))
+		(ask->monitor && action_allowed(L, "process.spawn.monitored", id,
+					 "not allowed to spawn monitored process: ", &e) < 0) ||
+		(ask->link &&
+			action_allowed(L, "process.spawn.linked", id, "not allowed to spawn linked process: ", &e) < 0))
 		return raise_text(L, "%s", e.text);
 	s = spawn_new();
 	s->parent = process_pid(self);

@@ -27,8 +27,8 @@ static int add_dependency(struct code *c, const char *alias, struct code *librar
 
 	if (d) {
 		if (strcmp(d->library->id, library->id) != 0)
-			return err_set(e, ERR_CONFLICT, "alias '%s' collision: it means both '%s' and '%s' in '%s'", alias,
-				d->library->id, library->id, c->id);
+			return err_set(e, ERR_CONFLICT, "alias '%s' collision: it means both '%s' and '%s' in '%s'",
+				alias, d->library->id, library->id, c->id);
 		if (d->level < level)
 			d->level = level;
 		return 0;
@@ -73,8 +73,8 @@ static int add_closure(struct code *c, const struct code_spec *spec, struct err 
 		const struct code_dependency *d = find_alias(c, c->modules[i]->name);
 
 		if (d)
-			return err_set(e, ERR_CONFLICT, "alias '%s' collision: it means both a module and '%s' in '%s'", d->alias,
-				d->library->id, c->id);
+			return err_set(e, ERR_CONFLICT, "alias '%s' collision: it means both a module and '%s' in '%s'",
+				d->alias, d->library->id, c->id);
 	}
 	return 0;
 }

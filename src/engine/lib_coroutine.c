@@ -211,14 +211,16 @@ static int l_yield(lua_State *L)
 
 	if (h->current && h->current->L == L) {
 		if (!wait_is_possible(L))
-			return luaL_error(L, "cannot yield inside a metamethod, an iterator or a callback of a library function");
+			return luaL_error(
+				L, "cannot yield inside a metamethod, an iterator or a callback of a library function");
 		h->stop = STOP_RESCHEDULE;
 		return lua_yieldk(L, 0, 0, rescheduled);
 	}
 	if (L == h->L)
 		return luaL_error(L, "can not yield from outside of a coroutine");
 	if (!lua_isyieldable(L))
-		return luaL_error(L, "cannot yield inside a metamethod, an iterator or a callback of a library function");
+		return luaL_error(
+			L, "cannot yield inside a metamethod, an iterator or a callback of a library function");
 	h->stop = STOP_YIELD;
 	return lua_yield(L, lua_gettop(L));
 }

@@ -10,11 +10,11 @@
 
 static const char random_key; /* the engine's own math.random in the registry */
 
-#define UNARY(name, function)                                                     \
-	static int name(lua_State *L)                                             \
-	{                                                                         \
-		lua_pushnumber(L, function(luaL_checknumber(L, 1)));              \
-		return 1;                                                         \
+#define UNARY(name, function)                                        \
+	static int name(lua_State *L)                                \
+	{                                                            \
+		lua_pushnumber(L, function(luaL_checknumber(L, 1))); \
+		return 1;                                            \
 	}
 
 UNARY(l_cosh, cosh)

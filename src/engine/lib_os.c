@@ -71,7 +71,8 @@ static int l_time(lua_State *L)
 /* The part of strftime() that is the dialect's; 'E', 'O' and the others are not. Names are English whatever the locale is. */
 static void add_specifier(luaL_Buffer *b, char c, const struct tm *tm)
 {
-	static const char *const days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+	static const char *const days[] = {
+		"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
 	static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July", "August",
 		"September", "October", "November", "December"};
 	int hour12 = tm->tm_hour % 12 == 0 ? 12 : tm->tm_hour % 12;

@@ -43,7 +43,8 @@ static void add_element(lua_State *L, luaL_Buffer *b, lua_Integer i)
 		return;
 	}
 	if (lua_type(L, -1) != LUA_TNUMBER)
-		luaL_error(L, "invalid value (%s) at index %I in table for concat", luaL_typename(L, -1), (LUAI_UACINT)i);
+		luaL_error(
+			L, "invalid value (%s) at index %I in table for concat", luaL_typename(L, -1), (LUAI_UACINT)i);
 	if (lua_isinteger(L, -1))
 		number_format_int(lua_tointeger(L, -1), text);
 	else

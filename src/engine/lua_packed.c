@@ -123,7 +123,8 @@ static int pack_content(struct packer *p, int idx, unsigned depth, uint32_t *ret
 
 	lua_pushnil(L);
 	while (lua_next(L, idx)) {
-		if (in_array && lua_isinteger(L, -2) && lua_tointeger(L, -2) == (lua_Integer)narray + 1 && npairs == 0) {
+		if (in_array && lua_isinteger(L, -2) && lua_tointeger(L, -2) == (lua_Integer)narray + 1 &&
+			npairs == 0) {
 			if (pack_value(p, lua_gettop(L), depth) < 0)
 				return -1;
 			narray++;
@@ -154,7 +155,8 @@ static int pack_table(struct packer *p, int idx, unsigned depth)
 	size_t at;
 
 	if (depth > PACKED_DEPTH_MAX)
-		return err_set(p->e, ERR_INVALID, "the value is nested too deeply to copy: more than %d levels", PACKED_DEPTH_MAX);
+		return err_set(p->e, ERR_INVALID, "the value is nested too deeply to copy: more than %d levels",
+			PACKED_DEPTH_MAX);
 	if (!lua_checkstack(L, 12))
 		return err_set(p->e, ERR_INVALID, "the value is nested too deeply to copy: the stack is full");
 	/* Read-only tables and global tables: what they hold, without the machinery that makes them so. */
@@ -264,6 +266,12 @@ static void set_metatable(lua_State *L)
 	lua_setmetatable(L, -2);
 }
 
+/* Anything but nil and NaN. */
+static bool is_key(lua_State *L)
+{
+	return !lua_isnil(L, -1) && lua_rawequal(L, -1, -1);
+}
+
 static bool push_table(lua_State *L, struct unpacker *p, const struct packed_item *it, unsigned depth)
 {
 	if (depth > PACKED_DEPTH_MAX + 1)
@@ -280,7 +288,7 @@ static bool push_table(lua_State *L, struct unpacker *p, const struct packed_ite
 		lua_rawseti(L, -2, i);
 	}
 	for (uint32_t i = 0; i < it->npairs; i++) {
-		if (!push_next(L, p, depth + 1) || lua_isnil(L, -1) || !push_next(L, p, depth + 1))
+		if (!push_next(L, p, depth + 1) || !is_key(L) || !push_next(L, p, depth + 1))
 			return false;
 		lua_rawset(L, -3);
 	}

@@ -64,7 +64,8 @@ struct path {
 
 static int from_lua(lua_State *L, int idx, const struct path *up, struct value **ret, struct err *e);
 
-static int from_sequence(lua_State *L, int idx, lua_Integer n, const struct path *path, struct value **ret, struct err *e)
+static int from_sequence(
+	lua_State *L, int idx, lua_Integer n, const struct path *path, struct value **ret, struct err *e)
 {
 	struct value *list = value_list(), *item;
 

@@ -103,9 +103,9 @@ struct heap {
 	unsigned nidle;
 
 	/* Registry references. */
-	int base_globals; /* table: what every program sees */
+	int base_globals;  /* table: what every program sees */
 	int module_values; /* table: module address -> value */
-	int channels; /* weak table: channel address -> userdata */
+	int channels;      /* weak table: channel address -> userdata */
 };
 
 struct instance {
@@ -189,7 +189,7 @@ void channel_release_all(struct task *t);
 
 /* -- libraries ----------------------------------------------------------------------------------------- */
 
-int lib_base_open(lua_State *L); /* pushes a table of globals */
+int lib_base_open(lua_State *L);    /* pushes a table of globals */
 int lib_protect_open(lua_State *L); /* pushes pcall and xpcall */
 int lib_coroutine_open(lua_State *L);
 int lib_table_open(lua_State *L);

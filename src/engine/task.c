@@ -10,8 +10,8 @@
 #include "engine/state.h"
 
 enum {
-	WAIT_PLACES_MAX = 8,     /* named in a deadlock's message */
-	PRESSURE_NUM = 7,        /* collect everything when memory is over 7/8 of the cap ... */
+	WAIT_PLACES_MAX = 8, /* named in a deadlock's message */
+	PRESSURE_NUM = 7,    /* collect everything when memory is over 7/8 of the cap ... */
 	PRESSURE_DEN = 8,
 	PRESSURE_GROWTH_DEN = 16, /* ... and has grown by 1/16 of the cap since the last time */
 };
@@ -35,7 +35,8 @@ bool task_is_memory_error(lua_State *L, int status)
 	if (status == LUA_ERRMEM)
 		return true;
 	/* The auxiliary library's buffers ask the allocator themselves and raise this as a plain string. */
-	return thread_heap(L)->over_cap && lua_type(L, -1) == LUA_TSTRING && strstr(lua_tostring(L, -1), "not enough memory");
+	return thread_heap(L)->over_cap && lua_type(L, -1) == LUA_TSTRING &&
+	       strstr(lua_tostring(L, -1), "not enough memory");
 }
 
 void task_note_error(lua_State *L, int status)
@@ -234,7 +235,8 @@ static void add_place(struct buf *b, struct coroutine *co, unsigned i)
 		lua_getinfo(co->L, "Sl", &ar);
 		if (ar.currentline <= 0)
 			continue;
-		buf_addf(b, "%s%s:%d", i == 0 ? "; waiting at " : ", ", ar.source + (ar.source[0] == '='), ar.currentline);
+		buf_addf(b, "%s%s:%d", i == 0 ? "; waiting at " : ", ", ar.source + (ar.source[0] == '='),
+			ar.currentline);
 		return;
 	}
 }
@@ -245,7 +247,8 @@ static struct failure *deadlock(struct task *t)
 	struct failure *f;
 	unsigned i = 0;
 
-	buf_addf(&b, "deadlock: all coroutines blocked with no pending operations (threads=%u)", (unsigned)t->ncoroutines + 1);
+	buf_addf(&b, "deadlock: all coroutines blocked with no pending operations (threads=%u)",
+		(unsigned)t->ncoroutines + 1);
 	add_place(&b, t->main, i++);
 	list_for_each(l, &t->coroutines) {
 		if (i >= WAIT_PLACES_MAX) {

@@ -38,7 +38,8 @@ int wait_for(lua_State *L, struct pending *p, pending_finish_fn *finish)
 		p->cancel(p);
 		if (!co)
 			return luaL_error(L, "cannot wait while a chunk is loaded: call this from a function");
-		return luaL_error(L, "cannot wait inside a metamethod, an iterator or a callback of a library function");
+		return luaL_error(
+			L, "cannot wait inside a metamethod, an iterator or a callback of a library function");
 	}
 	assert(!co->pending);
 	p->waiter = co;

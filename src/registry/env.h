@@ -4,8 +4,8 @@
  *
  * Code and entries see variables only; nothing reads the environment of the operating system unless a storage of
  * that type and a variable over it exist. Entries become storages and variables on the main thread; everything
- * else may be called from any thread. A lock is held for look-ups in memory only, never across a file operation,
- * so a change never waits for a disk and a reader never for a writer.
+ * else may be called from any thread. A lock is held for look-ups in memory only, never across a file operation:
+ * entries come and go, and look-ups are answered, while a file is being written.
  *
  * A file storage reads its file for each look-up (at most ENV_FILE_BYTES_MAX, regular files only). Who must not
  * wait asks env_variable_waits() first and does the look-up on the thread pool.

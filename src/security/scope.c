@@ -30,15 +30,15 @@ void scope_unref(struct scope *s)
 		free(s);
 }
 
-enum verdict scope_judge(
-	const struct scope *s, const struct identity *who, const char *action, const char *resource, const struct value *meta)
+enum verdict scope_judge(const struct scope *s, const struct identity *who, const char *action, const char *resource,
+	const struct value *meta)
 {
 	(void)s, (void)who, (void)action, (void)resource, (void)meta;
 	return VERDICT_UNDEFINED;
 }
 
-bool security_allows(const struct scope *s, const struct identity *who, bool strict, const char *action, const char *resource,
-	const struct value *meta)
+bool security_allows(const struct scope *s, const struct identity *who, bool strict, const char *action,
+	const char *resource, const struct value *meta)
 {
 	if (!s || !who)
 		return !strict;

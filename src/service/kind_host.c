@@ -45,7 +45,8 @@ static int read_count(const struct value *block, const char *key, const char *wo
 	if (value_read_int(block, key, ret, err) < 0)
 		return err_prefix(err, "host");
 	if (*ret < 0)
-		return err_set(err, ERR_INVALID, "invalid configuration: field 'host.%s': %s must be greater than 0", key, words);
+		return err_set(err, ERR_INVALID, "invalid configuration: field 'host.%s': %s must be greater than 0",
+			key, words);
 	return 0;
 }
 

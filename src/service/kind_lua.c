@@ -69,10 +69,12 @@ static int read_modules(struct runtime *rt, const struct entry *e, struct parts 
 			continue;
 		m = module_find(rt->config.modules, name);
 		if (!m)
-			return err_set(err, ERR_NOT_FOUND, "field 'modules': failed to add dependency: node with ID %s not found", name);
+			return err_set(err, ERR_NOT_FOUND,
+				"field 'modules': failed to add dependency: node with ID %s not found", name);
 		for (size_t k = 0; k < ret->nmodules; k++)
 			if (ret->modules[k] == m)
-				return err_set(err, ERR_ALREADY_EXISTS, "field 'modules': dependency from %s to %s already exists", e->id, name);
+				return err_set(err, ERR_ALREADY_EXISTS,
+					"field 'modules': dependency from %s to %s already exists", e->id, name);
 		ret->modules[ret->nmodules++] = m;
 	}
 	return 0;
@@ -101,20 +103,23 @@ static int read_imports(struct runtime *rt, const struct entry *e, struct parts 
 		id = entry_id_resolve(ref, e->ns);
 		library = map_get(rt->libraries, id);
 		if (!library)
-			err_set(err, ERR_NOT_FOUND, "field 'imports': failed to add dependency: node with ID %s not found", id);
+			err_set(err, ERR_NOT_FOUND,
+				"field 'imports': failed to add dependency: node with ID %s not found", id);
 		free(id);
 		if (!library)
 			return -1;
 		for (size_t k = 0; k < ret->nimports; k++)
 			if (ret->imports[k].library == library)
-				return err_set(err, ERR_ALREADY_EXISTS, "field 'imports': dependency from %s to %s already exists", e->id, ref);
+				return err_set(err, ERR_ALREADY_EXISTS,
+					"field 'imports': dependency from %s to %s already exists", e->id, ref);
 		ret->imports[ret->nimports++] = (struct code_import){alias, library};
 	}
 	return 0;
 }
 
 /* `method` is what an entry without the field gets; NULL for libraries. */
-static int build_code(struct runtime *rt, const struct entry *e, const char *method, struct code **ret_code, struct err *err)
+static int build_code(
+	struct runtime *rt, const struct entry *e, const char *method, struct code **ret_code, struct err *err)
 {
 	const struct value *source = value_get(e->data, "source");
 	struct code_spec spec = {.id = e->id};

@@ -85,7 +85,8 @@ void runtime_start(struct runtime *rt)
 		o = overlay_set_get(rt->node.overlays, rt->default_network);
 		if (!o)
 			log_error("runtime",
-				"network_service.default_network names no network entry: every process and call that chooses none will fail",
+				"network_service.default_network names no network entry: every process and call that "
+				"chooses none will fail",
 				LOG_STR("network", rt->default_network));
 		overlay_unref(o);
 	}
@@ -133,7 +134,8 @@ void runtime_stop(struct runtime *rt, int exit_code)
 		return;
 	rt->stopping = true;
 	loop_timer_init(&rt->stop_timer, rt->loop, on_stop_timeout);
-	loop_timer_start_ms(&rt->stop_timer, rt->config.shutdown_timeout_ms ? rt->config.shutdown_timeout_ms : SHUTDOWN_MS);
+	loop_timer_start_ms(
+		&rt->stop_timer, rt->config.shutdown_timeout_ms ? rt->config.shutdown_timeout_ms : SHUTDOWN_MS);
 	supervisor_stop(rt->supervisor, finish, rt);
 }
 
@@ -206,12 +208,13 @@ struct command {
 	runtime_exec_fn *done;
 	void *arg;
 	int exit_code;
+	char *text; /* the method's result when that is a string */
 	struct failure *failure;
 	struct loop_post post;
 };
 
-/* The exit code a method's result stands for. */
-static int exit_code_of(struct packed *result)
+/* The exit code a method's result stands for, as the system will report it: the low eight bits. */
+static int exit_code_of(struct packed *result, char **ret_text)
 {
 	struct value *v = packed_to_value(result, 0);
 	int code = 0;
@@ -224,22 +227,29 @@ static int exit_code_of(struct packed *result)
 	case VALUE_INT:
 	case VALUE_FLOAT:
 		f = value_get_float(v);
-		code = !isfinite(f) ? 1 : f >= 2147483647.0 ? 2147483647 : f <= -2147483648.0 ? -2147483647 - 1 : (int)f;
+		code = !isfinite(f)         ? 1
+		       : f >= 2147483647.0  ? 2147483647
+		       : f <= -2147483648.0 ? -2147483647 - 1
+					    : (int)f;
+		break;
+	case VALUE_STRING:
+		*ret_text = xstrdup(value_get_string(v, NULL));
 		break;
 	default:
 		break;
 	}
 	value_unref(v);
-	return code;
+	return code & 0xff;
 }
 
 static void on_command_over(struct loop_post *post)
 {
 	struct command *c = container_of(post, struct command, post);
 
-	c->done(c->arg, c->exit_code, c->failure ? c->failure->message : NULL, c->failure);
+	c->done(c->arg, c->exit_code, c->failure ? c->failure->message : c->text, c->failure);
 	runtime_stop(c->rt, c->exit_code);
 	failure_unref(c->failure);
+	free(c->text);
 	free(c);
 }
 
@@ -248,7 +258,7 @@ static void on_command_ended(void *arg, const struct process_end *end)
 {
 	struct command *c = arg;
 
-	c->exit_code = end->failure ? 1 : exit_code_of(end->value);
+	c->exit_code = end->failure ? 1 : exit_code_of(end->value, &c->text);
 	c->failure = failure_keep(end->failure);
 	c->post.run = on_command_over;
 	loop_post(c->rt->loop, &c->post);
@@ -308,8 +318,8 @@ static int find_host(struct runtime *rt, const char *host_id, struct host **ret_
 	return 0;
 }
 
-int runtime_exec(struct runtime *rt, const char *entry_id, const char *host_id, const char *const *args, unsigned nargs, runtime_exec_fn *done,
-	void *arg, struct err *e)
+int runtime_exec(struct runtime *rt, const char *entry_id, const char *host_id, const char *const *args, unsigned nargs,
+	runtime_exec_fn *done, void *arg, struct err *e)
 {
 	struct spawn *s = spawn_new();
 	struct frame_edge edge = {0};

@@ -112,8 +112,8 @@ static bool can_start(struct supervisor *sv, struct service *s)
 
 		if (!needed && !s->complained) {
 			s->complained = true;
-			log_error("supervisor", "service startup blocked by missing dependencies", LOG_STR("service", s->id),
-				LOG_STR("requires", s->requires[i]));
+			log_error("supervisor", "service startup blocked by missing dependencies",
+				LOG_STR("service", s->id), LOG_STR("requires", s->requires[i]));
 		}
 		if (!needed || needed->state != SERVICE_RUNNING)
 			return false;
@@ -135,7 +135,7 @@ static bool is_needed(struct supervisor *sv, const struct service *s)
 		const struct service *other = v;
 
 		for (size_t k = 0; is_active(other) && k < other->nrequires; k++)
-			if (other != s && strcmp(other->requires[k], s->id) == 0)
+			if (other != s && strcmp(other->requires[k], s -> id) == 0)
 				return true;
 	}
 	return false;
@@ -289,17 +289,20 @@ void supervisor_free(struct supervisor *sv)
 	free(sv);
 }
 
-static int read_names(struct service *s, const struct value *list, const char *field, const struct entry *e, struct err *err)
+static int read_names(
+	struct service *s, const struct value *list, const char *field, const struct entry *e, struct err *err)
 {
 	if (!list)
 		return 0;
 	if (value_type(list) != VALUE_LIST)
-		return err_set(err, ERR_INVALID, "field 'lifecycle.%s': expected list, got %s", field, value_type_name(list));
+		return err_set(
+			err, ERR_INVALID, "field 'lifecycle.%s': expected list, got %s", field, value_type_name(list));
 	for (size_t i = 0; i < value_count(list); i++) {
 		const struct value *v = value_at(list, i);
 
 		if (value_type(v) != VALUE_STRING)
-			return err_set(err, ERR_INVALID, "field 'lifecycle.%s': expected strings, got %s", field, value_type_name(v));
+			return err_set(err, ERR_INVALID, "field 'lifecycle.%s': expected strings, got %s", field,
+				value_type_name(v));
 		s->requires = xreallocarray(s->requires, s->nrequires + 1, sizeof(char *));
 		s->requires[s->nrequires++] = entry_id_resolve(value_get_string(v, NULL), e->ns);
 	}
@@ -335,8 +338,8 @@ static int read_lifecycle(struct service *s, const struct entry *e, struct err *
 	return read_names(s, value_get(lc, "depends_on"), "depends_on", e, err);
 }
 
-int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_ops *ops, void *self, struct service **ret_service,
-	struct err *err)
+int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_ops *ops, void *self,
+	struct service **ret_service, struct err *err)
 {
 	struct service *s = xcalloc(1, sizeof(*s));
 

@@ -41,8 +41,8 @@ void supervisor_free(struct supervisor *sv);
 
 /* Register the service of an entry: reads `lifecycle` from its data. Takes `self` when it succeeds. Started at once when the supervisor has been
  * started and auto_start is set. INVALID names the field. */
-int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_ops *ops, void *self, struct service **ret_service,
-	struct err *err);
+int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_ops *ops, void *self,
+	struct service **ret_service, struct err *err);
 /* Stop it if it runs, without waiting, and forget it. */
 void supervisor_remove(struct supervisor *sv, const char *id);
 struct service *supervisor_find(struct supervisor *sv, const char *id);

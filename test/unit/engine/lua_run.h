@@ -72,7 +72,8 @@ static inline struct instance *make_instance(struct heap *h, const char *source)
 	return in;
 }
 
-static inline void start_task(struct task *t, const struct task_ops *ops, struct instance *in, const struct packed *args)
+static inline void start_task(
+	struct task *t, const struct task_ops *ops, struct instance *in, const struct packed *args)
 {
 	struct err e = {0};
 

@@ -1,6 +1,8 @@
 /* Channels: between the coroutines of a program, and fed from outside. */
 #include "lua_run.h"
 
+#include "engine/state.h"
+
 static void test_one_channel(void **state)
 {
 	static const struct lua_case cases[] = {
@@ -9,13 +11,16 @@ static void test_one_channel(void **state)
 		 "return tostring(a) .. tostring(x) .. tostring(b) .. tostring(y) .. tostring(d) .. tostring(z)",
 			"1trueniltruenilfalse"},
 		{"local c = channel.new() coroutine.spawn(function() for i = 1, 5 do c:send(i) end c:close() end) "
-		 "local t = {} while true do local v, ok = c:receive() if not ok then break end t[#t + 1] = v end return t",
+		 "local t = {} while true do local v, ok = c:receive() if not ok then break end t[#t + 1] = v end "
+		 "return t",
 			"[1,2,3,4,5]"},
 		{"local c = channel.new() c:close() c:close() return c:send(1)", "~send on closed channel"},
-		{"local c = channel.new() local t = {} coroutine.spawn(function() local r, e = c:send(1) t[1] = tostring(r) .. tostring(e) end) "
+		{"local c = channel.new() local t = {} coroutine.spawn(function() local r, e = c:send(1) t[1] = "
+		 "tostring(r) .. tostring(e) end) "
 		 "c:close() coroutine.yield() return t[1]",
 			"nilsend on closed channel"},
-		{"local c, out = channel.new(), {} coroutine.spawn(function() local v, ok = c:receive() out[1] = tostring(v) .. tostring(ok) end) "
+		{"local c, out = channel.new(), {} coroutine.spawn(function() local v, ok = c:receive() out[1] = "
+		 "tostring(v) .. tostring(ok) end) "
 		 "c:close() coroutine.yield() return out[1]",
 			"nilfalse"},
 		{"channel.new('x')", "~bad argument #1 to new (number expected, got string)"},
@@ -27,19 +32,24 @@ static void test_one_channel(void **state)
 		 "for i = 1, 4 do t[i] = c:receive() end return t",
 			"[1,2,3,4]"},
 		/* receivers too */
-		{"local c, t = channel.new(), {} for i = 1, 3 do coroutine.spawn(function() t[i] = c:receive() end) end "
+		{"local c, t = channel.new(), {} for i = 1, 3 do coroutine.spawn(function() t[i] = c:receive() end) "
+		 "end "
 		 "for i = 1, 3 do c:send(i * 10) end coroutine.yield() return t",
 			"[10,20,30]"},
 		/* a blocked sender's value enters the buffer when room is made */
-		{"local c, t = channel.new(1), {} coroutine.spawn(function() for i = 1, 3 do c:send(i) end t.done = true end) "
+		{"local c, t = channel.new(1), {} coroutine.spawn(function() for i = 1, 3 do c:send(i) end t.done = "
+		 "true end) "
 		 "t[1] = c:receive() t[2] = c:receive() t[3] = c:receive() coroutine.yield() "
 		 "return table.concat(t, ',') .. tostring(t.done)",
 			"1,2,3true"},
 		/* the buffer keeps order when it is never empty */
 		{"local c = channel.new(1000) local n, s = 0, 0 for i = 1, 500 do c:send(i) end "
-		 "for i = 501, 20000 do c:send(i) local v = c:receive() n = n + 1 if v ~= n then return 'order ' .. v end end return n",
+		 "for i = 501, 20000 do c:send(i) local v = c:receive() n = n + 1 if v ~= n then return 'order ' .. v "
+		 "end end return n",
 			"19500"},
-		{"local c = channel.new() coroutine.spawn(function() c:send(function() return 7 end) end) return c:receive()()", "7"},
+		{"local c = channel.new() coroutine.spawn(function() c:send(function() return 7 end) end) return "
+		 "c:receive()()",
+			"7"},
 		{"local c = channel.new() return { c }", "[null]"},
 	};
 
@@ -50,13 +60,16 @@ static void test_one_channel(void **state)
 static void test_select(void **state)
 {
 	static const struct lua_case cases[] = {
-		{"local c = channel.new() local r = channel.select({ c:case_receive(), default = true }) return tostring(r.default) .. tostring(r.ok)",
+		{"local c = channel.new() local r = channel.select({ c:case_receive(), default = true }) return "
+		 "tostring(r.default) .. tostring(r.ok)",
 			"truetrue"},
 		{"local c = channel.new() return channel.select({ c:case_receive() }, true).default", "true"},
 		{"local a, b = channel.new(1), channel.new(1) a:send(1) b:send(2) "
-		 "local r = channel.select({ b:case_receive(), a:case_receive() }) return r.value .. tostring(r.channel == b) .. tostring(r.ok)",
+		 "local r = channel.select({ b:case_receive(), a:case_receive() }) return r.value .. "
+		 "tostring(r.channel == b) .. tostring(r.ok)",
 			"2truetrue"},
-		{"local c = channel.new(1) local r = channel.select({ c:case_send('v') }) return r.value .. tostring(r.ok) .. c:receive()",
+		{"local c = channel.new(1) local r = channel.select({ c:case_send('v') }) return r.value .. "
+		 "tostring(r.ok) .. c:receive()",
 			"vtruev"},
 		{"local c = channel.new() c:close() local r = channel.select({ c:case_receive() }) "
 		 "return tostring(r.value) .. tostring(r.ok) .. tostring(r.channel == c)",
@@ -66,13 +79,17 @@ static void test_select(void **state)
 		 "return channel.select({ c:case_send(1), d:case_receive() }).value",
 			"5"},
 		{"local a, b = channel.new(), channel.new() coroutine.spawn(function() b:send('late') end) "
-		 "local r = channel.select({ a:case_receive(), b:case_receive() }) return r.value .. tostring(r.channel == b)",
+		 "local r = channel.select({ a:case_receive(), b:case_receive() }) return r.value .. "
+		 "tostring(r.channel == b)",
 			"latetrue"},
-		{"local a, b = channel.new(), channel.new() local got coroutine.spawn(function() got = b:receive() end) "
-		 "local r = channel.select({ a:case_receive(), b:case_send('x') }) coroutine.yield() return r.value .. got",
+		{"local a, b = channel.new(), channel.new() local got coroutine.spawn(function() got = b:receive() "
+		 "end) "
+		 "local r = channel.select({ a:case_receive(), b:case_send('x') }) coroutine.yield() return r.value .. "
+		 "got",
 			"xx"},
 		/* blocked on both, the one that fires withdraws the other */
-		{"local a, b = channel.new(), channel.new() local r coroutine.spawn(function() r = channel.select({ a:case_receive(), b:case_receive() }) end) "
+		{"local a, b = channel.new(), channel.new() local r coroutine.spawn(function() r = channel.select({ "
+		 "a:case_receive(), b:case_receive() }) end) "
 		 "a:send(1) coroutine.yield() return channel.select({ b:case_send(2), default = true }).default",
 			"true"},
 		{"local a = channel.new() coroutine.spawn(function() coroutine.yield() a:close() end) "
@@ -82,17 +99,21 @@ static void test_select(void **state)
 		 "local r, e = channel.select({ a:case_send(1) }) return tostring(r) .. tostring(e)",
 			"nilsend on closed channel"},
 		/* entries that are no cases are skipped; cases serve again */
-		{"local a = channel.new(2) local c = a:case_send(3) channel.select({ 'x', c }) channel.select({ c }) return a:receive() + a:receive()",
+		{"local a = channel.new(2) local c = a:case_send(3) channel.select({ 'x', c }) channel.select({ c }) "
+		 "return a:receive() + a:receive()",
 			"6"},
 		/* two blocked selects meet */
-		{"local a, got = channel.new() coroutine.spawn(function() got = channel.select({ a:case_receive() }).value end) "
+		{"local a, got = channel.new() coroutine.spawn(function() got = channel.select({ a:case_receive() "
+		 "}).value end) "
 		 "channel.select({ a:case_send('hi') }) coroutine.yield() return got",
 			"hi"},
-		{"local a, t = channel.new(), {} for i = 1, 3 do coroutine.spawn(function() channel.select({ a:case_send(i) }) end) end "
+		{"local a, t = channel.new(), {} for i = 1, 3 do coroutine.spawn(function() channel.select({ "
+		 "a:case_send(i) }) end) end "
 		 "for i = 1, 3 do t[i] = a:receive() end return t",
 			"[1,2,3]"},
 		/* the table may change while the select waits */
-		{"local a, cases = channel.new() local r cases = { a:case_send('kept') } coroutine.spawn(function() r = channel.select(cases) end) "
+		{"local a, cases = channel.new() local r cases = { a:case_send('kept') } coroutine.spawn(function() r "
+		 "= channel.select(cases) end) "
 		 "cases[1] = nil local v = a:receive() return v",
 			"kept"},
 		{"channel.select(5)", "~table expected"},
@@ -106,11 +127,13 @@ static void test_select(void **state)
 static void test_deadlock(void **state)
 {
 	static const struct lua_case cases[] = {
-		{"channel.new():receive()",
-			"failed: deadlock: all coroutines blocked with no pending operations (threads=1); waiting at app:test:1"},
+		{"channel.new():receive()", "failed: deadlock: all coroutines blocked with no pending operations "
+					    "(threads=1); waiting at app:test:1"},
 		{"coroutine.spawn(function() channel.new():receive() end)\nchannel.new():send(1)",
-			"failed: deadlock: all coroutines blocked with no pending operations (threads=2); waiting at app:test:2, app:test:1"},
-		{"for i = 1, 20 do coroutine.spawn(function() channel.new():receive() end) end channel.new():receive()", "~threads=21"},
+			"failed: deadlock: all coroutines blocked with no pending operations (threads=2); waiting at "
+			"app:test:2, app:test:1"},
+		{"for i = 1, 20 do coroutine.spawn(function() channel.new():receive() end) end channel.new():receive()",
+			"~threads=21"},
 	};
 
 	(void)state;
@@ -139,7 +162,7 @@ static const struct module_list module_list = {modules, 1};
 
 static void offer(struct heap *h, int v, bool want)
 {
-	lua_State *L = ((struct { lua_State *L; } *)(void *)h)->L;
+	lua_State *L = h->L;
 	int top = lua_gettop(L);
 
 	lua_pushinteger(L, v);
@@ -150,8 +173,9 @@ static void offer(struct heap *h, int v, bool want)
 static void test_feed(void **state)
 {
 	struct heap *h = make_heap(0, &module_list);
-	struct instance *in = make_instance(h, "return { main = function() local c = inbox(1) local t = {} "
-					       "while true do local v, ok = c:receive() if not ok then break end t[#t + 1] = v end return t end }");
+	struct instance *in = make_instance(h,
+		"return { main = function() local c = inbox(1) local t = {} "
+		"while true do local v, ok = c:receive() if not ok then break end t[#t + 1] = v end return t end }");
 	struct task t;
 
 	(void)state;

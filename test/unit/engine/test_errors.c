@@ -4,27 +4,36 @@
 static void test_library(void **state)
 {
 	static const struct lua_case cases[] = {
-		{"local e = errors.new('m') return e:message() .. e:kind() .. tostring(e:retryable()) .. tostring(e:details())", "mnilnil"},
-		{"local e = errors.new({ message = 'm', kind = 'Odd', retryable = false, details = { a = 1, b = { 2, 3 } } }) "
+		{"local e = errors.new('m') return e:message() .. e:kind() .. tostring(e:retryable()) .. "
+		 "tostring(e:details())",
+			"mnilnil"},
+		{"local e = errors.new({ message = 'm', kind = 'Odd', retryable = false, details = { a = 1, b = { 2, 3 "
+		 "} } }) "
 		 "return e:kind() .. tostring(e:retryable()) .. e:details().a .. e:details().b[2]",
 			"Oddfalse13"},
 		{"local e = errors.new({ message = 'm', kind = 5, retryable = 'x', details = 7 }) "
 		 "return e:kind() .. tostring(e:retryable()) .. tostring(e:details())",
 			"nilnil"},
-		{"local e = errors.new({ message = 'm', details = { f = print, [1] = 'gone', n = {} } }) local d = e:details() "
+		{"local e = errors.new({ message = 'm', details = { f = print, [1] = 'gone', n = {} } }) local d = "
+		 "e:details() "
 		 "return type(d.f) .. tostring(d[1]) .. type(d.n)",
 			"stringniltable"},
 		{"local e = errors.new({ message = 'm', details = {} }) return next(e:details()) == nil", "true"},
 		{"local d = {} d.d = d return errors.new({ message = 'm', details = d })", "~nested too deeply"},
-		{"local e = errors.new({ message = 'm', details = { a = 1 } }) e:details().a = 2 return e:details().a", "1"},
+		{"local e = errors.new({ message = 'm', details = { a = 1 } }) e:details().a = 2 return e:details().a",
+			"1"},
 		{"errors.new({})", "~message field is required"},
 		{"errors.new({ message = 5 })", "~message must be a string"},
 		{"errors.new(5)", "~expected string or table"},
 		{"return errors.new('Kind', 'message'):message()", "Kind"},
-		{"return errors.NOT_FOUND .. errors.ALREADY_EXISTS .. errors.INVALID .. errors.PERMISSION_DENIED .. errors.UNAVAILABLE .. errors.INTERNAL "
-		 ".. errors.CANCELED .. errors.CONFLICT .. errors.TIMEOUT .. errors.RATE_LIMITED .. '[' .. errors.UNKNOWN .. ']'",
-			"NotFoundAlreadyExistsInvalidPermissionDeniedUnavailableInternalCanceledConflictTimeoutRateLimited[]"},
-		{"local e = errors.wrap(errors.new({ message = 'low', kind = 'Timeout', retryable = true, details = { a = 1 } }), 'high') "
+		{"return errors.NOT_FOUND .. errors.ALREADY_EXISTS .. errors.INVALID .. errors.PERMISSION_DENIED .. "
+		 "errors.UNAVAILABLE .. errors.INTERNAL "
+		 ".. errors.CANCELED .. errors.CONFLICT .. errors.TIMEOUT .. errors.RATE_LIMITED .. '[' .. "
+		 "errors.UNKNOWN .. ']'",
+			"NotFoundAlreadyExistsInvalidPermissionDeniedUnavailableInternalCanceledConflictTimeoutRateLimi"
+			"ted[]"},
+		{"local e = errors.wrap(errors.new({ message = 'low', kind = 'Timeout', retryable = true, details = { "
+		 "a = 1 } }), 'high') "
 		 "return tostring(e) .. e:kind() .. tostring(e:retryable()) .. e:details().a",
 			"high: lowTimeouttrue1"},
 		{"return errors.wrap('low', 'high'):message()", "high: low"},
@@ -42,7 +51,8 @@ static void test_library(void **state)
 		{"return getmetatable(errors.new('m')) == nil", "true"},
 		{"return errors.new('m').message(5)", "~error expected"},
 		{"local function thrower()\nreturn errors.new('m') end\nlocal s = errors.call_stack(thrower())\n"
-		 "return s.frames[1].source .. ' ' .. s.frames[1].line .. ' ' .. s.frames[1].level .. s.frames[1].type .. s.thread",
+		 "return s.frames[1].source .. ' ' .. s.frames[1].line .. ' ' .. s.frames[1].level .. s.frames[1].type "
+		 ".. s.thread",
 			"app:test 2 0Luamain"},
 		{"return errors.call_stack('x') == nil", "true"},
 		{"local e = errors.wrap(errors.new('low'), 'high') local s = e:stack() "
@@ -141,7 +151,8 @@ static const struct module_list module_list = {modules, 1};
 static void test_bindings(void **state)
 {
 	static const struct lua_case cases[] = {
-		{"local v, e = probe.fails() return tostring(v) .. e:kind() .. tostring(e:retryable()) .. e:details().code .. e",
+		{"local v, e = probe.fails() return tostring(v) .. e:kind() .. tostring(e:retryable()) .. "
+		 "e:details().code .. e",
 			"nilUnavailabletrueproxy_auth_failedno route"},
 		{"local _, e = probe.fails() return errors.call_stack(e).frames[2].line", "1"},
 		{"return nil, select(2, probe.fails())", "failed Unavailable: no route"},
@@ -153,7 +164,8 @@ static void test_bindings(void **state)
 		{"return probe.options({ s = 'x', d = 2, b = true })", "x 2.0 yes"},
 		{"return probe.options({ s = 5, d = 'x' }) .. probe.options(nil)", "none -1.0 nonone -1.0 no"},
 		{"return probe.options(table.freeze({ s = 'frozen' }))", "frozen -1.0 no"},
-		{"local t = probe.thing() return t:get() + t:get() .. type(t) .. tostring(getmetatable(t))", "3userdatanil"},
+		{"local t = probe.thing() return t:get() + t:get() .. type(t) .. tostring(getmetatable(t))",
+			"3userdatanil"},
 		{"probe.thing().get(channel.new())", "~test.Thing expected, got userdata"},
 		{"\n\nreturn probe.where()", "app:test:3 app:test"},
 		{"probe.x = 1", "~Immutable"},

@@ -5,11 +5,15 @@
 
 /* -- code ---------------------------------------------------------------------------------------------- */
 
-static struct code *make_importer(const char *id, const char *source, const char *method, const struct code_import *imports, size_t n,
-	struct err *e)
+static struct code *make_importer(const char *id, const char *source, const char *method,
+	const struct code_import *imports, size_t n, struct err *e)
 {
-	struct code_spec spec = {
-		.id = id, .source = source, .source_len = strlen(source), .method = method, .imports = imports, .nimports = n};
+	struct code_spec spec = {.id = id,
+		.source = source,
+		.source_len = strlen(source),
+		.method = method,
+		.imports = imports,
+		.nimports = n};
 	struct code *c = NULL;
 
 	return code_new(&spec, &c, e) < 0 ? NULL : c;
@@ -59,13 +63,16 @@ static void test_imports(void **state)
 	/* The order they run: low, which both need, then one and two by id, then the entry. */
 	struct code *low = make_code("lib:low", "order = 'low' runs = (runs or 0) + 1 return { name = 'low' }", NULL);
 	struct code_import low_import = {"low", low};
-	struct code *two = make_importer("lib:two", "order = order .. ' two' .. low.name return { f = function() return low.name end }", NULL,
-		&low_import, 1, &e);
-	struct code *one = make_importer("lib:one", "order = order .. ' one' return function() return order end", NULL, &low_import, 1, &e);
+	struct code *two = make_importer("lib:two",
+		"order = order .. ' two' .. low.name return { f = function() return low.name end }", NULL, &low_import,
+		1, &e);
+	struct code *one = make_importer(
+		"lib:one", "order = order .. ' one' return function() return order end", NULL, &low_import, 1, &e);
 	struct code_import imports[] = {{"two", two}, {"one", one}, {"low", low}};
 	struct code *main_code = make_importer("app:main",
-		"order = order .. ' main' return { main = function() return one() .. two.f() .. runs .. tostring(require('two') == two) end }", "main",
-		imports, 3, &e);
+		"order = order .. ' main' return { main = function() return one() .. two.f() .. runs .. "
+		"tostring(require('two') == two) end }",
+		"main", imports, 3, &e);
 	struct code *other;
 
 	(void)state;
@@ -76,7 +83,8 @@ static void test_imports(void **state)
 	/* The same library under two aliases runs twice. */
 	imports[0] = (struct code_import){"a", low};
 	imports[1] = (struct code_import){"b", low};
-	main_code = make_importer("app:twice", "return { main = function() return runs .. tostring(a == b) end }", "main", imports, 2, &e);
+	main_code = make_importer("app:twice", "return { main = function() return runs .. tostring(a == b) end }",
+		"main", imports, 2, &e);
 	assert_string_equal(run_code(h, main_code), "2false");
 	code_unref(main_code);
 
@@ -108,7 +116,8 @@ static void test_bad_chunks(void **state)
 		{"return 5", ERR_NOT_FOUND, "method \"main\" not found in module"},
 		{"", ERR_NOT_FOUND, "method \"main\" not found in module"},
 		{"return { main = 5 }", ERR_NOT_FOUND, "method \"main\" not found in module"},
-		{"local t = {} for i = 1, 1e9 do t[i] = { i } end", ERR_INTERNAL, "failed to execute script: memory limit of 8 MiB reached"},
+		{"local t = {} for i = 1, 1e9 do t[i] = { i } end", ERR_INTERNAL,
+			"failed to execute script: memory limit of 8 MiB reached"},
 	};
 	struct heap *h = make_heap(8 << 20, NULL);
 	struct code *library = make_code("lib:bad", "error('in library', 0)", NULL), *c;
@@ -163,8 +172,14 @@ static void test_modules(void **state)
 	struct heap *h = make_heap(0, &module_list);
 	const struct module *listed = module_find(&module_list, "listed");
 	static const char source[] = "return { main = function() listed.inner.value = 1 end }";
-	static const char reader[] = "return { main = function() return listed.inner.value .. answer .. tostring(require('listed') == listed) end }";
-	struct code_spec spec = {.id = "app:m", .source = source, .source_len = sizeof(source) - 1, .method = "main", .modules = &listed, .nmodules = 1};
+	static const char reader[] = "return { main = function() return listed.inner.value .. answer .. "
+				     "tostring(require('listed') == listed) end }";
+	struct code_spec spec = {.id = "app:m",
+		.source = source,
+		.source_len = sizeof(source) - 1,
+		.method = "main",
+		.modules = &listed,
+		.nmodules = 1};
 	struct err e = {0};
 	struct code *c, *library, *importer;
 	struct code_import import = {"lib", NULL};
@@ -186,7 +201,8 @@ static void test_modules(void **state)
 	spec.method = NULL;
 	assert_int_equal(code_new(&spec, &library, &e), 0);
 	import.library = library;
-	importer = make_importer("app:i", "return { main = function() return type(listed) end }", "main", &import, 1, &e);
+	importer =
+		make_importer("app:i", "return { main = function() return type(listed) end }", "main", &import, 1, &e);
 	assert_string_equal(run_code(h, importer), "table");
 	code_unref(importer);
 	import.alias = "listed";
@@ -204,19 +220,24 @@ static void test_memory_cap(void **state)
 	static const char *const hogs[] = {
 		"local t = {} for i = 1, 1e9 do t[i] = { i } end",
 		"local t = {} local ok = pcall(function() for i = 1, 1e9 do t[i] = { i } end end) return 'survived'",
-		"local t = {} xpcall(function() for i = 1, 1e9 do t[i] = { i } end end, function() return 'x' end) return 'survived'",
-		"local t = {} local co = coroutine.create(function() for i = 1, 1e9 do t[i] = { i } end end) coroutine.resume(co) return 'survived'",
-		"local t = {} local f = coroutine.wrap(function() for i = 1, 1e9 do t[i] = { i } end end) pcall(f) return 'survived'",
+		"local t = {} xpcall(function() for i = 1, 1e9 do t[i] = { i } end end, function() return 'x' end) "
+		"return 'survived'",
+		"local t = {} local co = coroutine.create(function() for i = 1, 1e9 do t[i] = { i } end end) "
+		"coroutine.resume(co) return 'survived'",
+		"local t = {} local f = coroutine.wrap(function() for i = 1, 1e9 do t[i] = { i } end end) pcall(f) "
+		"return 'survived'",
 		"local s = 'x' while true do s = s .. s end",
 		"local s = 'x' while true do local ok, r = pcall(string.rep, s, 2) if ok then s = r end end",
-		"local s = ('x'):rep(1024) while true do local ok, r = pcall(string.gsub, s, '.', '%0%0') if ok then s = r end end",
+		"local s = ('x'):rep(1024) while true do local ok, r = pcall(string.gsub, s, '.', '%0%0') if ok then s "
+		"= r end end",
 		"local t = {} for i = 1, 1e9 do t[i] = 'abc' .. i end",
 		"local t = {} for i = 1, 1e9 do t[i] = coroutine.wrap(function() end) end",
 		"for i = 1, 1e9 do coroutine.spawn(function() channel.new():receive() end) end",
 		"local c = channel.new(1e9) for i = 1, 1e9 do c:send({}) end",
 	};
 	struct heap *h = make_heap(8 << 20, NULL);
-	struct instance *other = make_instance(h, "return { main = function() local c = {} for i = 1, 100 do c[i] = { i } coroutine.yield() end return #c end }");
+	struct instance *other = make_instance(h, "return { main = function() local c = {} for i = 1, 100 do c[i] = { "
+						  "i } coroutine.yield() end return #c end }");
 	struct task t;
 	size_t quiet;
 
@@ -247,7 +268,8 @@ static void test_many_instances(void **state)
 	struct heap_config cfg = {.instances_max = MANY};
 	struct instance *in[MANY];
 	struct task *t = calloc(MANY, sizeof(*t));
-	struct code *c = make_code("app:idle", "local function main() return coroutine.yield() end return { main = main }", "main");
+	struct code *c = make_code(
+		"app:idle", "local function main() return coroutine.yield() end return { main = main }", "main");
 	struct err e = {0};
 	struct heap *h;
 	size_t before, each;
@@ -344,8 +366,9 @@ static void test_threads(void **state)
 	shared_args = packed_ref(task_result(&t));
 	task_done(&t);
 	instance_free(in);
-	shared_code = make_code("app:shared", "type Shape = { x: number } "
-					      "return { main = function(v) return Shape:is({ x = 1 }), errors.wrap(v[1], 'high') end }",
+	shared_code = make_code("app:shared",
+		"type Shape = { x: number } "
+		"return { main = function(v) return Shape:is({ x = 1 }), errors.wrap(v[1], 'high') end }",
 		"main");
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, run_many, &good[i]), 0);

@@ -1,6 +1,8 @@
 /* Values on their way between processes: what survives, what does not, and the limits. */
 #include "lua_run.h"
 
+#include "engine/packed_format.h"
+
 /* The result of `body` goes through a block into a second program that shows it with `look`. */
 static void check_trip(struct heap *h, const char *body, const char *look, const char *want)
 {
@@ -41,20 +43,25 @@ static void test_trips(void **state)
 		{"return { [1.5] = 'f', [true] = 'b', [10] = 'i' }", "return v[1.5] .. v[true] .. v[10]", "fbi"},
 		{"return { 1, nil, 3 }", "return v[1] + v[3]", "4"},
 		{"local t = {} t.me = t return t", "return v.me == v", "true"},
-		{"local a = { 1 } return { a, a, x = a }", "return tostring(v[1] == v[2]) .. tostring(v.x == v[1])", "truetrue"},
+		{"local a = { 1 } return { a, a, x = a }", "return tostring(v[1] == v[2]) .. tostring(v.x == v[1])",
+			"truetrue"},
 		{"local k = {} return { [k] = k }", "local k = next(v) return v[k] == k", "true"},
 		{"return setmetatable({ 1 }, { __index = { a = 'deflt' } })", "return v.a", "deflt"},
-		{"local c = { name = 'C' } c.__index = c return setmetatable({}, c)", "return v.name .. tostring(getmetatable(v).__index == getmetatable(v))",
-			"Ctrue"},
+		{"local c = { name = 'C' } c.__index = c return setmetatable({}, c)",
+			"return v.name .. tostring(getmetatable(v).__index == getmetatable(v))", "Ctrue"},
 		{"return setmetatable({}, { __index = function() end })", "return v.x == nil and type(v)", "table"},
 		{"return { print, f = print, c = channel.new(), [print] = 1, th = coroutine.running(), n = 1 }",
 			"local n = 0 for k in pairs(v) do n = n + 1 end return n .. v.n", "11"},
-		{"return { e = errors.new({ message = 'm', kind = 'K', retryable = true, details = { a = { 1, 2 } } }) }",
-			"local e = v.e return e:message() .. e:kind() .. tostring(e:retryable()) .. e:details().a[2]", "mKtrue2"},
-		{"return table.freeze({ 1, a = table.freeze({ b = 2 }) })", "v.a.b = 3 v[1] = 4 return v.a.b + v[1]", "7"},
+		{"return { e = errors.new({ message = 'm', kind = 'K', retryable = true, details = { a = { 1, 2 } } }) "
+		 "}",
+			"local e = v.e return e:message() .. e:kind() .. tostring(e:retryable()) .. e:details().a[2]",
+			"mKtrue2"},
+		{"return table.freeze({ 1, a = table.freeze({ b = 2 }) })", "v.a.b = 3 v[1] = 4 return v.a.b + v[1]",
+			"7"},
 		{"return string", "return type(v)", "table"},
 		{"return math", "return v.pi > 3 and v.huge == 1 / 0", "true"},
-		{"x = 1 y = { 2 } return _G", "return v.x + v.y[1] .. tostring(v.print) .. tostring(getmetatable(v))", "3nilnil"},
+		{"x = 1 y = { 2 } return _G", "return v.x + v.y[1] .. tostring(v.print) .. tostring(getmetatable(v))",
+			"3nilnil"},
 		{"local t = {} for i = 1, 2000 do t[i] = { i } end t.first = t[1] return t",
 			"return tostring(v.first == v[1]) .. #v .. v[2000][1]", "true20002000"},
 		{"local t = { 'gap' } t[3] = 3 return t", "return v[1] .. v[3]", "gap3"},
@@ -84,11 +91,14 @@ static void test_limits(void **state)
 	struct heap *h = make_heap(0, NULL);
 
 	(void)state;
-	assert_non_null(strstr(run_body(h, "local t = {} for i = 1, 201 do t = { t } end return t"), "nested too deeply"));
+	assert_non_null(
+		strstr(run_body(h, "local t = {} for i = 1, 201 do t = { t } end return t"), "nested too deeply"));
 	check_trip(h, "local t = {} for i = 1, 199 do t = { t } end return t",
 		"local n = 0 while v do v = v[1] n = n + 1 end return n", "200");
 	assert_non_null(strstr(run_body(h, "return ('x'):rep(65 * 1024 * 1024)"), "too large to copy"));
-	assert_non_null(strstr(run_body(h, "local s, t = ('x'):rep(1024 * 1024), {} for i = 1, 70 do t[i] = s end return t"), "too large to copy"));
+	assert_non_null(
+		strstr(run_body(h, "local s, t = ('x'):rep(1024 * 1024), {} for i = 1, 70 do t[i] = s end return t"),
+			"too large to copy"));
 	heap_free(h);
 }
 
@@ -171,8 +181,9 @@ static void test_concat_failures(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		struct instance *in = make_instance(h, i ? "return { main = function() return { errors.new('second') } end }"
-							 : "return { main = function() return { errors.new('first') } end }");
+		struct instance *in =
+			make_instance(h, i ? "return { main = function() return { errors.new('second') } end }"
+					   : "return { main = function() return { errors.new('first') } end }");
 		struct task t;
 
 		start_task(&t, &plain_ops, in, NULL);
@@ -187,8 +198,42 @@ static void test_concat_failures(void **state)
 	v = packed_to_value(all, 1);
 	assert_string_equal(value_get_string(value_at(v, 0), NULL), "second");
 	value_unref(v);
-	assert_string_equal(run_source_in(h, "return { main = function(a, b) return a[1]:message() .. b[1]:message() end }", all), "firstsecond");
+	assert_string_equal(
+		run_source_in(h, "return { main = function(a, b) return a[1]:message() .. b[1]:message() end }", all),
+		"firstsecond");
 	packed_unref(all);
+	heap_free(h);
+}
+
+/* Blocks are made by us, yet no byte in them is trusted: every one is changed in turn. */
+static void test_damaged(void **state)
+{
+	static const unsigned char values[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 127, 255};
+	struct heap *h = make_heap(0, NULL);
+	struct instance *in = make_instance(h, "return { main = function() local a = { 1, 2, 'text' } return { a, a, x "
+					       "= 1.5, [true] = ('s'):rep(300), "
+					       "m = setmetatable({}, { __index = a }), e = errors.new('e') } end }");
+	struct packed *p;
+	struct task t, sink;
+
+	(void)state;
+	start_task(&t, &plain_ops, in, NULL);
+	assert_int_equal(run_task(&t), TASK_DONE);
+	p = packed_ref(task_result(&t));
+	task_done(&t);
+	for (size_t i = 0; i < p->len; i++) {
+		unsigned char good = p->bytes[i];
+
+		for (size_t k = 0; k < sizeof(values); k++) {
+			p->bytes[i] = values[k];
+			value_unref(packed_to_value(p, 0));
+			start_task(&sink, &plain_ops, in, p);
+			task_done(&sink);
+		}
+		p->bytes[i] = good;
+	}
+	packed_unref(p);
+	instance_free(in);
 	heap_free(h);
 }
 
@@ -201,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_without_lua),
 		cmocka_unit_test(test_to_value),
 		cmocka_unit_test(test_concat_failures),
+		cmocka_unit_test(test_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,14 +45,17 @@ static void test_interrupt(void **state)
 	static const struct lua_case cases[] = {
 		{"local s = 0 for i = 1, 2e7 do s = s + i % 7 end return s", "60000003"},
 		/* nested, protected, after waits */
-		{"local c = channel.new() coroutine.spawn(function() c:send(1) end) local f = coroutine.wrap(function() c:receive() "
+		{"local c = channel.new() coroutine.spawn(function() c:send(1) end) local f = "
+		 "coroutine.wrap(function() c:receive() "
 		 "local s = 0 for i = 1, 2e7 do s = s + 1 end coroutine.yield(s) end) local ok, s = pcall(f) return s",
 			"20000000"},
 		/* where it cannot yield it goes on */
-		{"local n = 0 local t = {} for i = 1, 3e5 do t[i] = i * 7919 % 300007 end table.sort(t, function(a, b) n = n + 1 return a < b end) "
+		{"local n = 0 local t = {} for i = 1, 3e5 do t[i] = i * 7919 % 300007 end table.sort(t, function(a, b) "
+		 "n = n + 1 return a < b end) "
 		 "for i = 2, #t do if t[i - 1] > t[i] then return 'unsorted' end end return 'sorted'",
 			"sorted"},
-		{"local s = 0 local mt = { __index = function(t, k) local x = 0 for i = 1, 1e6 do x = x + 1 end return x end } "
+		{"local s = 0 local mt = { __index = function(t, k) local x = 0 for i = 1, 1e6 do x = x + 1 end return "
+		 "x end } "
 		 "for i = 1, 20 do s = s + setmetatable({}, mt).x end return s",
 			"20000000"},
 	};
@@ -84,8 +87,9 @@ static void test_interrupt(void **state)
 static void test_fairness(void **state)
 {
 	struct heap *h = make_heap(0, NULL);
-	struct instance *busy = make_instance(h, "return { main = function() coroutine.spawn(function() while true do end end) "
-						 "local n = 0 while n < 3 do n = n + 1 coroutine.yield() end return n end }");
+	struct instance *busy =
+		make_instance(h, "return { main = function() coroutine.spawn(function() while true do end end) "
+				 "local n = 0 while n < 3 do n = n + 1 coroutine.yield() end return n end }");
 	enum task_status st;
 	struct task t;
 
@@ -123,7 +127,8 @@ static void test_uncatchable(void **state)
 		"pcall(function() die() while true do end end) return 'caught'",
 		"xpcall(function() die() while true do end end, function() return 1 end) return 'caught'",
 		"while true do pcall(die) end",
-		"local co = coroutine.create(function() die() while true do end end) coroutine.resume(co) return 'caught'",
+		"local co = coroutine.create(function() die() while true do end end) coroutine.resume(co) return "
+		"'caught'",
 		"pcall(coroutine.wrap(function() die() while true do end end)) return 'caught'",
 		"pcall(table.sort, { 1, 2, 3 }, function() die() while true do end end) while true do end",
 		"while true do pcall(string.gsub, 'x', 'x', function() die() while true do end end) end",
@@ -150,7 +155,8 @@ static void test_uncatchable(void **state)
 static void test_killed_between(void **state)
 {
 	struct heap *h = make_heap(0, NULL);
-	struct instance *in = make_instance(h, "return { main = function() while true do pcall(function() while true do end end) end end }");
+	struct instance *in = make_instance(
+		h, "return { main = function() while true do pcall(function() while true do end end) end end }");
 	enum task_status st;
 	struct task t;
 

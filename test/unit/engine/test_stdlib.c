@@ -28,10 +28,12 @@ static void test_base(void **state)
 		{"return rawequal('a', 'a')", "true"},
 		{"return rawget(setmetatable({}, { __index = { a = 1 } }), 'a') == nil", "true"},
 		{"local n = 0 for i, v in ipairs({ 1, 2, nil, 4 }) do n = n + v end return n", "3"},
-		{"local n = 0 for i in ipairs(setmetatable({}, { __index = function(t, i) return i < 9 or nil end })) do n = n + 1 end "
+		{"local n = 0 for i in ipairs(setmetatable({}, { __index = function(t, i) return i < 9 or nil end })) "
+		 "do n = n + 1 end "
 		 "return n",
 			"0"},
-		{"local t = {} for k, v in pairs({ a = 1, b = 2 }) do t[#t + 1] = k .. v end table.sort(t) return table.concat(t, ' ')",
+		{"local t = {} for k, v in pairs({ a = 1, b = 2 }) do t[#t + 1] = k .. v end table.sort(t) return "
+		 "table.concat(t, ' ')",
 			"a1 b2"},
 		{"return next({}) == nil", "true"},
 		{"return assert(1, 2, 3)", "1"},
@@ -48,7 +50,9 @@ static void test_base(void **state)
 		{"setmetatable(setmetatable({}, { __metatable = 1 }), {})", "~cannot change a protected metatable"},
 		{"return getmetatable('').__index == string", "true"},
 		{"getmetatable('').__index = nil", "~read-only"},
-		{"return load == nil and collectgarbage == nil and dofile == nil and debug == nil and io == nil and utf8 == nil", "true"},
+		{"return load == nil and collectgarbage == nil and dofile == nil and debug == nil and io == nil and "
+		 "utf8 == nil",
+			"true"},
 		{"return require('string') == string", "true"},
 		{"return require('nowhere')", "failed: app:test:1: module 'nowhere' not found"},
 		{"return package.path .. package.cpath .. type(package.loadlib)", "function"},
@@ -74,7 +78,8 @@ static void test_globals(void **state)
 		{"return rawget(_G, 'print') == print", "true"},
 		{"local n = 0 for k in pairs(_G) do n = n + 1 end return n > 20", "true"},
 		{"string = nil return string == nil and _G.string == nil", "true"},
-		{"setmetatable(_G, { __index = function(t, k) return k end }) return nowhere .. type(print)", "nowherefunction"},
+		{"setmetatable(_G, { __index = function(t, k) return k end }) return nowhere .. type(print)",
+			"nowherefunction"},
 		{"setmetatable(_G, { __newindex = function() error('strict', 0) end }) z = 1", "failed: strict"},
 		{"return getmetatable(_G) == nil", "true"},
 		{"print = 1 return print", "1"},
@@ -101,12 +106,14 @@ static void test_readonly(void **state)
 		{"local t = table.freeze({ 1 }) t[1] = 2", "~Immutable"},
 		{"local t = table.freeze({ 1 }) t.new = 2", "~Immutable"},
 		{"local t = table.freeze({ 1, 2 }) local n = 0 for i, v in ipairs(t) do n = n + v end return n", "3"},
-		{"local t = table.freeze(setmetatable({ 1 }, { __index = { b = 2 }, __call = function(t, x) return x end })) "
+		{"local t = table.freeze(setmetatable({ 1 }, { __index = { b = 2 }, __call = function(t, x) return x "
+		 "end })) "
 		 "return t.b + t(40)",
 			"42"},
 		{"local mt = {} return getmetatable(table.freeze(setmetatable({}, mt))) == mt", "true"},
 		{"return tostring(table.isfrozen(table.freeze({}))) .. tostring(table.isfrozen({}))", "truefalse"},
-		{"return table.concat(table.freeze({ 1, 2 }), ',') .. select('#', unpack(table.freeze({ 1, 2, 3 })))", "1,23"},
+		{"return table.concat(table.freeze({ 1, 2 }), ',') .. select('#', unpack(table.freeze({ 1, 2, 3 })))",
+			"1,23"},
 		{"return table.freeze({ a = { 1, 2 } })", "{\"a\":[1,2]}"},
 	};
 
@@ -212,8 +219,10 @@ static void test_math(void **state)
 		{"return math.atan2(0, 1) + math.sinh(0) + math.cosh(0) + math.tanh(0)", "1"},
 		{"return { pcall(math.random, 0) }", "~interval is empty"},
 		{"return { pcall(math.random, 2, 1) }", "~interval is empty"},
-		{"for i = 1, 100 do local x = math.random(3) if x < 1 or x > 3 then return x end end return 'fine'", "fine"},
-		{"math.randomseed(1) local a = math.random(1e9) math.randomseed(1) return a ~= math.random(1e9)", "true"},
+		{"for i = 1, 100 do local x = math.random(3) if x < 1 or x > 3 then return x end end return 'fine'",
+			"fine"},
+		{"math.randomseed(1) local a = math.random(1e9) math.randomseed(1) return a ~= math.random(1e9)",
+			"true"},
 		{"return math.huge == 1/0 and math.maxinteger + 1 == math.mininteger", "true"},
 		{"return math.ult(1, -1)", "true"},
 	};
@@ -229,12 +238,15 @@ static void test_os(void **state)
 		{"return os.execute == nil and os.exit == nil and os.getenv == nil and os.remove == nil", "true"},
 		{"return os.date('!%Y-%m-%d %H:%M:%S', 0)", "1970-01-01 00:00:00"},
 		{"return os.date('!%c', 0)", "Thu Jan  1 00:00:00 1970"},
-		{"return os.date('!%x %X %p %j %a %A %b %B %y %I %%', 0)", "01/01/70 00:00:00 AM 001 Thu Thursday Jan January 70 12 %"},
+		{"return os.date('!%x %X %p %j %a %A %b %B %y %I %%', 0)",
+			"01/01/70 00:00:00 AM 001 Thu Thursday Jan January 70 12 %"},
 		{"return os.date('!%U %W %w %Q', 0)", "01 01 4 %Q"},
-		{"local t = os.date('!*t', 86399) return t.hour .. ' ' .. t.wday .. ' ' .. t.yday .. ' ' .. tostring(t.isdst)",
+		{"local t = os.date('!*t', 86399) return t.hour .. ' ' .. t.wday .. ' ' .. t.yday .. ' ' .. "
+		 "tostring(t.isdst)",
 			"23 5 1 false"},
 		{"local a = os.time({ year = 2020, month = 1, day = 1 }) return os.date('%H:%M:%S', a)", "00:00:00"},
-		{"return os.time({ year = 2020, month = 13, day = 1 }) == os.time({ year = 2021, month = 1, day = 1 })", "true"},
+		{"return os.time({ year = 2020, month = 13, day = 1 }) == os.time({ year = 2021, month = 1, day = 1 })",
+			"true"},
 		{"return math.type(os.time())", "integer"},
 		{"return os.difftime(5, 3)", "2"},
 		{"local a = os.clock() return a >= 0 and os.clock() >= a", "true"},

@@ -18,7 +18,8 @@ static void test_results(void **state)
 		{"error()", "failed: nil"},
 		{"error(setmetatable({}, { __tostring = function() return 'table text' end }))", "failed: table text"},
 		{"error(setmetatable({}, { __tostring = function() error('in text') end }))", "~in text"},
-		{"coroutine.spawn(function() error('child') end) coroutine.yield() return 1", "failed: app:test:1: child"},
+		{"coroutine.spawn(function() error('child') end) coroutine.yield() return 1",
+			"failed: app:test:1: child"},
 		{"coroutine.spawn(function() return 1, 'ignored' end) return 'main'", "main"},
 		{"coroutine.spawn(function() channel.new():receive() end) return 'main'", "main"},
 		{"local x = nil x.y = 1", "~failed: app:test:1: attempt to index a nil value"},
@@ -32,42 +33,59 @@ static void test_coroutines(void **state)
 {
 	static const struct lua_case cases[] = {
 		{"local co = coroutine.create(function(a) local b = coroutine.yield(a + 1) return b * 2 end) "
-		 "local _, x = coroutine.resume(co, 1) local _, y = coroutine.resume(co, 10) return { x, y, coroutine.status(co) }",
+		 "local _, x = coroutine.resume(co, 1) local _, y = coroutine.resume(co, 10) return { x, y, "
+		 "coroutine.status(co) }",
 			"[2,20,\"dead\"]"},
-		{"local f = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) return { f(), f(), f() }", "[1,2,3]"},
+		{"local f = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) return { f(), f(), "
+		 "f() }",
+			"[1,2,3]"},
 		{"local co = coroutine.create(function() end) coroutine.resume(co) return { coroutine.resume(co) }",
 			"[false,\"can not resume a dead thread\"]"},
-		{"local co co = coroutine.create(function() return coroutine.resume(co) end) return { select(2, coroutine.resume(co)) }",
+		{"local co co = coroutine.create(function() return coroutine.resume(co) end) return { select(2, "
+		 "coroutine.resume(co)) }",
 			"[false,\"can not resume a running thread\"]"},
-		{"local f = coroutine.wrap(function() end) f() f()", "failed: app:test:1: can not resume a dead thread"},
-		{"local co = coroutine.create(function() error('x') end) return { coroutine.resume(co) }", "[false,\"app:test:1: x\"]"},
-		{"local co = coroutine.create(function() error({ 'obj' }) end) return select(2, coroutine.resume(co))", "[\"obj\"]"},
-		{"local f = coroutine.wrap(function() error(errors.new('obj')) end) local ok, e = pcall(f) return e:message()", "obj"},
+		{"local f = coroutine.wrap(function() end) f() f()",
+			"failed: app:test:1: can not resume a dead thread"},
+		{"local co = coroutine.create(function() error('x') end) return { coroutine.resume(co) }",
+			"[false,\"app:test:1: x\"]"},
+		{"local co = coroutine.create(function() error({ 'obj' }) end) return select(2, coroutine.resume(co))",
+			"[\"obj\"]"},
+		{"local f = coroutine.wrap(function() error(errors.new('obj')) end) local ok, e = pcall(f) return "
+		 "e:message()",
+			"obj"},
 		{"coroutine.create(5)", "~function expected, got number"},
 		{"coroutine.resume(5)", "~thread expected"},
 		{"coroutine.spawn('x')", "~function expected"},
 		{"return type(coroutine.running()) .. coroutine.status(coroutine.running())", "threadrunning"},
-		{"local co co = coroutine.create(function() return coroutine.status(co) end) return select(2, coroutine.resume(co))", "running"},
-		{"local outer = coroutine.running() local co = coroutine.create(function() return coroutine.status(outer) end) "
+		{"local co co = coroutine.create(function() return coroutine.status(co) end) return select(2, "
+		 "coroutine.resume(co))",
+			"running"},
+		{"local outer = coroutine.running() local co = coroutine.create(function() return "
+		 "coroutine.status(outer) end) "
 		 "return select(2, coroutine.resume(co))",
 			"normal"},
 		{"return { coroutine.resume(coroutine.running()) }", "[false,\"can not resume a running thread\"]"},
 		{"local th = coroutine.spawn(function() channel.new():receive() end) return { coroutine.resume(th) }",
 			"[false,\"can not resume a running thread\"]"},
-		{"local th = coroutine.spawn(function() end) return { coroutine.resume(th) }", "[false,\"can not resume a dead thread\"]"},
+		{"local th = coroutine.spawn(function() end) return { coroutine.resume(th) }",
+			"[false,\"can not resume a dead thread\"]"},
 		/* a spawned one runs until it blocks before spawn returns */
-		{"local t = {} coroutine.spawn(function() t[1] = 'child' coroutine.yield() t[3] = 'child' end) t[2] = 'main' coroutine.yield() return t",
+		{"local t = {} coroutine.spawn(function() t[1] = 'child' coroutine.yield() t[3] = 'child' end) t[2] = "
+		 "'main' coroutine.yield() return t",
 			"[\"child\",\"main\",\"child\"]"},
 		{"local n = 0 coroutine.spawn(function(...) n = select('#', ...) end, 1, 2) return n", "0"},
 		/* FIFO */
-		{"local t = {} for i = 1, 3 do coroutine.spawn(function() for k = 1, 2 do t[#t + 1] = i coroutine.yield() end end) end "
+		{"local t = {} for i = 1, 3 do coroutine.spawn(function() for k = 1, 2 do t[#t + 1] = i "
+		 "coroutine.yield() end end) end "
 		 "for i = 1, 4 do coroutine.yield() end return table.concat(t)",
 			"123123"},
 		{"return select('#', coroutine.yield(1, 2))", "0"},
 		{"return coroutine.isyieldable == nil and coroutine.close == nil", "true"},
-		{"local function deep(n) if n == 0 then return 0 end return 1 + deep(n - 1) end return deep(15000)", "15000"},
+		{"local function deep(n) if n == 0 then return 0 end return 1 + deep(n - 1) end return deep(15000)",
+			"15000"},
 		{"local function loop() return 1 + loop() end local ok, e = pcall(loop) return e", "~stack overflow"},
-		{"local t = {} for i = 1, 2000 do t[i] = coroutine.wrap(function() coroutine.yield(i) end) end local s = 0 "
+		{"local t = {} for i = 1, 2000 do t[i] = coroutine.wrap(function() coroutine.yield(i) end) end local s "
+		 "= 0 "
 		 "for i = 1, 2000 do s = s + t[i]() end return s",
 			"2001000"},
 	};
@@ -84,7 +102,8 @@ static void test_transparent_waits(void **state)
 		 "local co = coroutine.create(function() local v = c:receive() coroutine.yield(v) return v + 1 end) "
 		 "local _, a = coroutine.resume(co) local _, b = coroutine.resume(co) return { a, b }",
 			"[5,6]"},
-		{"local c = channel.new() local ok, e = pcall(function() coroutine.spawn(function() c:send('v') end) error(c:receive(), 0) end) "
+		{"local c = channel.new() local ok, e = pcall(function() coroutine.spawn(function() c:send('v') end) "
+		 "error(c:receive(), 0) end) "
 		 "return tostring(ok) .. e",
 			"falsev"},
 		{"local c = channel.new() coroutine.spawn(function() c:send('deep') end) "
@@ -93,27 +112,36 @@ static void test_transparent_waits(void **state)
 			"deep"},
 		/* another coroutine cannot resume what is blocked inside */
 		{"local c, r = channel.new() local co = coroutine.create(function() return c:receive() end) "
-		 "coroutine.spawn(function() coroutine.resume(co) end) local ok, e = coroutine.resume(co) c:send(1) return e",
+		 "coroutine.spawn(function() coroutine.resume(co) end) local ok, e = coroutine.resume(co) c:send(1) "
+		 "return e",
 			"can not resume a running thread"},
 		{"local c = channel.new() coroutine.spawn(function() c:send(1) end) "
-		 "return { xpcall(function() c:receive() error('after', 0) end, function(e) return 'handled ' .. e end) }",
+		 "return { xpcall(function() c:receive() error('after', 0) end, function(e) return 'handled ' .. e "
+		 "end) }",
 			"[false,\"handled after\"]"},
-		{"local r = { xpcall(function() error('x', 0) end, function(e) error('y', 0) end) } return r", "[false,\"y\"]"},
+		{"local r = { xpcall(function() error('x', 0) end, function(e) error('y', 0) end) } return r",
+			"[false,\"y\"]"},
 		{"return { xpcall(function(...) return select('#', ...) end, print, 1, 2) }", "[true,0]"},
 		{"return { pcall(5) }", "[false,\"attempt to call a number value\"]"},
 		{"local e = errors.new('same') local ok, got = pcall(error, e) return got == e", "true"},
 		{"pcall()", "~bad argument #1 to pcall"},
 		{"table.sort({ 2, 1 }, function(a, b) coroutine.yield() return a < b end)", "~cannot yield inside"},
-		{"local c = channel.new() table.sort({ 2, 1 }, function(a, b) c:receive() return a < b end)", "~cannot wait inside"},
-		{"local c = channel.new() return setmetatable({}, { __index = function() return (c:receive()) end }).x", "~deadlock"},
-		{"local c = channel.new() return (('x'):gsub('x', function() return (c:receive()) end))", "~cannot wait inside"},
+		{"local c = channel.new() table.sort({ 2, 1 }, function(a, b) c:receive() return a < b end)",
+			"~cannot wait inside"},
+		{"local c = channel.new() return setmetatable({}, { __index = function() return (c:receive()) end }).x",
+			"~deadlock"},
+		{"local c = channel.new() return (('x'):gsub('x', function() return (c:receive()) end))",
+			"~cannot wait inside"},
 		/* a nest inside a callback cannot wait either */
-		{"local c = channel.new() table.sort({ 2, 1 }, function(a, b) coroutine.wrap(function() c:receive() end)() return a < b end)",
+		{"local c = channel.new() table.sort({ 2, 1 }, function(a, b) coroutine.wrap(function() c:receive() "
+		 "end)() return a < b end)",
 			"~cannot wait inside"},
 		/* but it can yield to its own resume */
-		{"local t = { 2, 1 } table.sort(t, function(a, b) return coroutine.wrap(function() coroutine.yield(a < b) end)() end) return t",
+		{"local t = { 2, 1 } table.sort(t, function(a, b) return coroutine.wrap(function() coroutine.yield(a < "
+		 "b) end)() end) return t",
 			"[1,2]"},
-		{"local n = 0 table.sort({ 2, 1 }, function(a, b) coroutine.spawn(function() n = n + 1 end) return a < b end) coroutine.yield() return n > 0",
+		{"local n = 0 table.sort({ 2, 1 }, function(a, b) coroutine.spawn(function() n = n + 1 end) return a < "
+		 "b end) coroutine.yield() return n > 0",
 			"true"},
 	};
 
@@ -254,7 +282,8 @@ static void test_fail(void **state)
 static void test_stack_of_uncaught(void **state)
 {
 	struct heap *h = make_heap(0, NULL);
-	struct instance *in = make_instance(h, "local function inner() error('x') end\nlocal function main()\ninner()\nend return { main = main }");
+	struct instance *in = make_instance(
+		h, "local function inner() error('x') end\nlocal function main()\ninner()\nend return { main = main }");
 	struct task t;
 
 	(void)state;
@@ -269,7 +298,8 @@ static void test_stack_of_uncaught(void **state)
 static void test_budget_and_arguments(void **state)
 {
 	struct heap *h = make_heap(0, NULL);
-	struct instance *in = make_instance(h, "return { main = function(a, b) for i = 1, 10 do coroutine.yield() end return a .. b end }");
+	struct instance *in = make_instance(
+		h, "return { main = function(a, b) for i = 1, 10 do coroutine.yield() end return a .. b end }");
 	const char *const words[] = {"one", "two"};
 	struct packed *args = packed_from_strings(words, 2);
 	struct err e = {0};
