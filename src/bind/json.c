@@ -9,6 +9,7 @@
 #include "base/number.h"
 #include "bind/modules.h"
 #include "engine/lua_api.h"
+#include "engine/readonly.h"
 #include "value/json.h"
 
 static const char objects_key; /* registry: weak set of empty tables that came from {} */
@@ -140,7 +141,7 @@ static int encode_table(struct encoder *en, int idx)
 {
 	lua_State *L = en->L;
 	const void *self = lua_topointer(L, idx);
-	bool sequence;
+	bool sequence, resolved;
 	int rc;
 
 	for (unsigned i = 0; i < en->depth; i++) {
@@ -151,16 +152,22 @@ static int encode_table(struct encoder *en, int idx)
 		return fail(en, "exceeded maximum nesting depth");
 	if (!lua_checkstack(L, 8))
 		return fail(en, "not enough memory");
+	resolved = readonly_resolve(L, idx);
+	if (resolved)
+		idx = lua_gettop(L);
 	lua_pushnil(L);
 	if (!lua_next(L, idx)) {
 		buf_adds(en->out, is_remembered_object(L, idx) ? "{}" : "[]");
-		return 0;
+		rc = 0;
+	} else {
+		sequence = lua_isinteger(L, -2) && lua_tointeger(L, -2) > 0;
+		lua_pop(L, 2);
+		en->path[en->depth++] = self;
+		rc = sequence ? encode_sequence(en, idx) : encode_object(en, idx);
+		en->depth--;
 	}
-	sequence = lua_isinteger(L, -2) && lua_tointeger(L, -2) > 0;
-	lua_pop(L, 2);
-	en->path[en->depth++] = self;
-	rc = sequence ? encode_sequence(en, idx) : encode_object(en, idx);
-	en->depth--;
+	if (resolved)
+		lua_pop(L, 1);
 	return rc;
 }
 

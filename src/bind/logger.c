@@ -190,6 +190,18 @@ static int l_named(lua_State *L)
 	return 1;
 }
 
+/* print() of every program, with or without the module. */
+static void print_record(lua_State *L, const char *text)
+{
+	if (log_enabled(LOG_INFO))
+		write_record(L, LOG_INFO, "lua", text, NULL);
+}
+
+void bind_logger_install(void)
+{
+	lua_set_print(print_record);
+}
+
 int bind_logger_open(struct lua_State *L)
 {
 	static const luaL_Reg methods[] = {

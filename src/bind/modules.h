@@ -13,6 +13,8 @@ int bind_http_client_open(struct lua_State *L);
 int bind_io_open(struct lua_State *L);
 int bind_json_open(struct lua_State *L);
 int bind_logger_open(struct lua_State *L);
+/* Let print() write log records with pid and location. Once, before any heap runs. */
+void bind_logger_install(void);
 int bind_process_open(struct lua_State *L);
 int bind_time_open(struct lua_State *L);
 

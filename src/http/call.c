@@ -22,7 +22,8 @@ struct http_call *http_call_new(struct http_client *c, const struct http_request
 	call->client = c;
 	call->done = done;
 	call->arg = arg;
-	call->first_method = xstrdup(req->method);
+	/* Names the request in errors, also when it is no method. */
+	snprintf(call->first_method, sizeof(call->first_method), "%s", req->method);
 	call->max_body = req->max_body ? req->max_body : HTTP_BODY_BYTES_DEFAULT;
 	call->is_stream = req->stream;
 	call->accept_gzip = req->accept_gzip;
@@ -98,7 +99,6 @@ void http_call_free(struct http_call *call)
 	if (call->overlay)
 		overlay_unref(call->overlay);
 	buf_done(&call->body_in);
-	free(call->first_method);
 	free(call->body);
 	free(call->unix_socket);
 	free(call->origin_host);
@@ -335,7 +335,6 @@ static int take_request(struct http_call *call, const struct http_request *req)
 		return -1;
 	if (req->tls && http_tls_new(req->tls, &call->tls, e) < 0)
 		return -1;
-	call->origin_host = xstrdup(call->url.host);
 	call->userinfo_auth = http_basic_auth(call->url.userinfo);
 	if (req->has_body) {
 		call->body = xmemdupz(req->body ? req->body : "", req->body_len);

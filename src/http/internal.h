@@ -185,7 +185,7 @@ struct http_call {
 	void *arg;
 
 	/* The request, copied. */
-	char *first_method;
+	char first_method[32];
 	struct http_header_set headers;
 	char *body; /* NULL when there is none (any more) */
 	size_t body_len;
@@ -207,7 +207,7 @@ struct http_call {
 	/* The present hop. */
 	char method[32];
 	struct http_url url;
-	char *origin_host; /* of the first hop: credentials go there and below only */
+	char *origin_host; /* of the first hop, once there is another: credentials go there and below only */
 	char *referer;
 	char *userinfo_auth; /* Authorization made of the URL's credentials */
 	unsigned redirects;

@@ -13,20 +13,40 @@ enum { SWEEP_MS = 1100 }; /* libcurl looks for dead connections at most once a s
 
 /* -- routes ------------------------------------------------------------------------------------------- */
 
-static void add_key(struct buf *b, const char *s)
+/* Lengths go before the texts, so that no two identities give one key. Made for every hop: no formatting. */
+static void add_number(struct buf *b, uint64_t n)
 {
-	buf_addf(b, "%zu:%s|", s ? strlen(s) : 0, s ? s : "");
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	buf_add(b, digits + i, sizeof(digits) - i);
+	buf_addc(b, '|');
+}
+
+static void add_text(struct buf *b, const char *s)
+{
+	size_t len = s ? strlen(s) : 0;
+
+	add_number(b, len);
+	buf_add(b, s ? s : "", len);
 }
 
 static char *make_key(const struct http_route_id *id)
 {
 	struct buf b = BUF_INIT;
 
-	buf_addf(&b, "%llu|%c%u|", (unsigned long long)id->generation, id->url->is_tls ? 's' : 'p', id->url->port);
-	add_key(&b, id->url->host);
-	add_key(&b, id->isolation_key);
-	add_key(&b, id->tls_fingerprint);
-	add_key(&b, id->unix_socket);
+	buf_reserve(&b, 256);
+	buf_addc(&b, id->url->is_tls ? 's' : 'p');
+	add_number(&b, id->generation);
+	add_number(&b, id->url->port);
+	add_text(&b, id->url->host);
+	add_text(&b, id->isolation_key);
+	add_text(&b, id->tls_fingerprint);
+	add_text(&b, id->unix_socket);
 	return buf_detach(&b, NULL);
 }
 

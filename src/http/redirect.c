@@ -117,6 +117,8 @@ int http_redirect_follow(struct http_call *call, const char *location)
 			strcpy(call->method, "GET");
 		drop_body(call);
 	}
+	if (!call->origin_host)
+		call->origin_host = xstrdup(call->url.host);
 	/* For good: a later hop back to the first host gets no credentials either. */
 	if (!http_host_is_within(next.host, call->origin_host))
 		http_header_set_drop(&call->headers, is_sensitive);

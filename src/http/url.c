@@ -80,12 +80,22 @@ static void add_encoded(struct buf *out, unsigned char c)
 	buf_addc(out, hex_digits[c & 15]);
 }
 
-/* Copy, percent-encoding what may not stand in a request target. '%' must introduce an escape in a path. */
+/* What may not stand in a request target as it is. */
+static bool must_encode(unsigned char c, bool is_path)
+{
+	return c <= ' ' || c >= 0x7f || c == '"' || c == '<' || c == '>' || (is_path && strchr("\\^`{|}", c));
+}
+
+/* Copy, percent-encoding. '%' must introduce an escape in a path. */
 static int add_target_part(struct buf *out, const char *s, size_t len, bool is_path, const char *text, struct err *e)
 {
+	size_t kept = 0; /* bytes before it are in `out` */
+
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
 
+		if (isalnum(c) || c == '/')
+			continue;
 		if (c == '%' && is_path &&
 			(i + 2 >= len || !isxdigit((unsigned char)s[i + 1]) || !isxdigit((unsigned char)s[i + 2]))) {
 			char shown[4] = {0};
@@ -93,11 +103,13 @@ static int add_target_part(struct buf *out, const char *s, size_t len, bool is_p
 			memcpy(shown, s + i, len - i < 3 ? len - i : 3);
 			return parse_err(e, text, "invalid URL escape \"%s\"", shown);
 		}
-		if (c <= ' ' || c >= 0x7f || c == '"' || c == '<' || c == '>' || (is_path && strchr("\\^`{|}", c)))
+		if (must_encode(c, is_path)) {
+			buf_add(out, s + kept, i - kept);
 			add_encoded(out, c);
-		else
-			buf_addc(out, (char)c);
+			kept = i + 1;
+		}
 	}
+	buf_add(out, s + kept, len - kept);
 	return 0;
 }
 
@@ -257,6 +269,7 @@ int http_url_parse(const char *text, struct http_url *u, struct err *e)
 	}
 	if (text[0] == ':')
 		return parse_err(e, text, "missing protocol scheme");
+	buf_reserve(&out, len + 16);
 	for (size_t i = 0; i < nscheme; i++)
 		buf_addc(&out, (char)tolower((unsigned char)text[i]));
 	buf_addc(&out, '\0');
@@ -338,6 +351,7 @@ void http_url_add_authority(const struct http_url *u, struct buf *out)
 
 void http_url_add_plain(const struct http_url *u, struct buf *out)
 {
+	buf_reserve(out, strlen(u->scheme) + strlen(u->host) + strlen(u->target) + 16);
 	buf_adds(out, u->scheme);
 	buf_adds(out, "://");
 	http_url_add_authority(u, out);

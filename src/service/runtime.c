@@ -8,6 +8,7 @@
 #include "actor/process.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "bind/modules.h"
 #include "bind/current.h"
 #include "engine/code.h"
 #include "service/supervisor.h"
@@ -48,6 +49,7 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->supervisor = supervisor_new(rt);
 	rt->node.overlays = overlay_set_new();
 	rt->node.env = env_new();
+	bind_logger_install();
 	rt->node.scheduler = scheduler_new(&sc);
 	rt->node.registry = registry_new(cfg->kinds, rt);
 	rt->node.default_network = rt->default_network;
