@@ -113,7 +113,8 @@ int main(int argc, char **argv)
 			curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &alive);
 		for (int i = 0; i < n; i++) {
 			int what = (events[i].events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
-				   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (events[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
+				   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+				   (events[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
 
 			curl_multi_socket_action(multi, events[i].data.fd, what, &alive);
 		}

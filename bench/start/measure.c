@@ -31,6 +31,7 @@ int main(int argc, char **argv)
 	if (wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return 1;
 	clock_gettime(CLOCK_MONOTONIC, &b);
-	printf("%.3f %ld\n", (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6, usage.ru_maxrss);
+	printf("%.3f %ld\n", (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6,
+		usage.ru_maxrss);
 	return 0;
 }

@@ -11,7 +11,8 @@
 const struct command *const commands[] = {&init_command, &run_command, &version_command, &help_command, NULL};
 
 static const struct option global_options[] = {
-	{"config", 0, OPTION_LIST, NULL, "FILE", "configuration file, repeatable, later ones win (default .wippy.yaml)"},
+	{"config", 0, OPTION_LIST, NULL, "FILE",
+		"configuration file, repeatable, later ones win (default .wippy.yaml)"},
 	{"verbose", 'v', OPTION_SWITCH, NULL, NULL, "log at debug level"},
 	{"very-verbose", 0, OPTION_SWITCH, NULL, NULL, "log at debug level, with stacks"},
 	{"console", 'c', OPTION_SWITCH, NULL, NULL, "log for people, on standard output"},
@@ -105,7 +106,8 @@ static int help_run(const struct cli_globals *g, int argc, char **argv, struct e
 	}
 	c = command_find(argv[0]);
 	if (!c)
-		return err_set(e, ERR_INVALID, "unknown command \"%s\" for \"wippy\"; `wippy help` lists the commands", argv[0]);
+		return err_set(e, ERR_INVALID, "unknown command \"%s\" for \"wippy\"; `wippy help` lists the commands",
+			argv[0]);
 	cli_print_command(c);
 	return EXIT_OK;
 }

@@ -17,13 +17,16 @@ enum key_type { KEY_STRING, KEY_BOOL, KEY_INT, KEY_DURATION, KEY_SIZE, KEY_ANY }
 struct key {
 	const char *path;
 	enum key_type type;
-	size_t offset; /* in struct config; NONE: the value is read elsewhere, or not at all */
+	size_t offset;              /* in struct config; NONE: the value is read elsewhere, or not at all */
 	const char *without_effect; /* why nothing happens, for the warning */
 };
 
 #define NONE SIZE_MAX
 #define AT(field) offsetof(struct config, field)
-#define NO_EFFECT(path, why) {path, KEY_ANY, NONE, why}
+#define NO_EFFECT(path, why)             \
+	{                                \
+		path, KEY_ANY, NONE, why \
+	}
 
 /* Every key there is. A path ending in '.' accepts everything below it. */
 static const struct key keys[] = {
@@ -96,7 +99,8 @@ static bool has_keys_below(const char *path)
 	return false;
 }
 
-static void warn_key(void (*warn)(const char *), const char *file, const struct value *v, const char *path, const char *why)
+static void warn_key(
+	void (*warn)(const char *), const char *file, const struct value *v, const char *path, const char *why)
 {
 	char *text = xasprintf("%s:%u: %s: %s", file, value_line(v), path, why);
 
@@ -208,7 +212,8 @@ static int read_key(const struct key *k, const struct value *v, struct config *c
 		return 0;
 	}
 	text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
-	return err_set(e, ERR_INVALID, "%s: expected %s, got %s%s%s", k->path, wanted[k->type], value_type_name(v), text[0] ? " " : "", text);
+	return err_set(e, ERR_INVALID, "%s: expected %s, got %s%s%s", k->path, wanted[k->type], value_type_name(v),
+		text[0] ? " " : "", text);
 }
 
 static int read_encoding(const struct value *root, struct config *c, struct err *e)
@@ -220,7 +225,8 @@ static int read_encoding(const struct value *root, struct config *c, struct err 
 		return 0;
 	text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
 	if (strcmp(text, "json") != 0 && strcmp(text, "console") != 0)
-		return err_set(e, ERR_INVALID, "logger.encoding: expected \"console\" or \"json\", got %s %s", value_type_name(v), text);
+		return err_set(e, ERR_INVALID, "logger.encoding: expected \"console\" or \"json\", got %s %s",
+			value_type_name(v), text);
 	c->log_json = text[0] == 'j';
 	return 0;
 }
@@ -228,11 +234,14 @@ static int read_encoding(const struct value *root, struct config *c, struct err 
 static int check_ranges(const struct config *c, struct err *e)
 {
 	if (c->workers < 0 || c->workers > 256)
-		return err_set(e, ERR_INVALID, "supervisor.host.worker_count: expected 0 to 256, got %lld", (long long)c->workers);
+		return err_set(e, ERR_INVALID, "supervisor.host.worker_count: expected 0 to 256, got %lld",
+			(long long)c->workers);
 	if (c->lua_heap_processes < 1 || c->lua_heap_processes > 1000000)
-		return err_set(e, ERR_INVALID, "lua.heap_processes: expected 1 to 1000000, got %lld", (long long)c->lua_heap_processes);
+		return err_set(e, ERR_INVALID, "lua.heap_processes: expected 1 to 1000000, got %lld",
+			(long long)c->lua_heap_processes);
 	if (c->lua_heap_memory < 4 * 1024 * 1024)
-		return err_set(e, ERR_INVALID, "lua.heap_memory: expected at least 4M, got %lld bytes", (long long)c->lua_heap_memory);
+		return err_set(e, ERR_INVALID, "lua.heap_memory: expected at least 4M, got %lld bytes",
+			(long long)c->lua_heap_memory);
 	return 0;
 }
 

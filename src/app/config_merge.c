@@ -51,15 +51,17 @@ static int read_file(const char *path, struct value **ret, struct err *e)
 	if (value_type(doc) != VALUE_MAP || !version)
 		err_set(e, ERR_INVALID, "%s: missing version field; the file must begin with version: \"1.0\"", path);
 	else if (value_type(version) != VALUE_STRING || strcmp(value_get_string(version, NULL), "1.0") != 0)
-		err_set(e, ERR_INVALID, "%s:%u: unsupported version; this build reads version: \"1.0\" (in quotes)", path, value_line(version));
+		err_set(e, ERR_INVALID, "%s:%u: unsupported version; this build reads version: \"1.0\" (in quotes)",
+			path, value_line(version));
 	else {
 		for (size_t i = 0; i < value_count(doc); i++) {
 			const char *key;
 			const struct value *section = value_pair(doc, i, &key, NULL);
 
-			if (section != version && value_type(section) != VALUE_MAP && value_type(section) != VALUE_NIL) {
-				err_set(e, ERR_INVALID, "%s:%u: section '%s': expected a map, got %s", path, value_line(section), key,
-					value_type_name(section));
+			if (section != version && value_type(section) != VALUE_MAP &&
+				value_type(section) != VALUE_NIL) {
+				err_set(e, ERR_INVALID, "%s:%u: section '%s': expected a map, got %s", path,
+					value_line(section), key, value_type_name(section));
 				value_unref(doc);
 				return -1;
 			}
@@ -212,7 +214,8 @@ static int apply_profile(struct value **tree, const char *name, struct err *e)
 	const struct value *body = value_get(value_get(*tree, "profiles"), name);
 
 	if (value_type(body) != VALUE_MAP)
-		return err_set(e, ERR_INVALID, "unknown profile '%s'; profiles are defined under 'profiles' in " CONFIG_DEFAULT_FILE, name);
+		return err_set(e, ERR_INVALID,
+			"unknown profile '%s'; profiles are defined under 'profiles' in " CONFIG_DEFAULT_FILE, name);
 	merge_into(tree, body);
 	return 0;
 }

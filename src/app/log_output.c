@@ -126,7 +126,8 @@ static void format_json(struct buf *b, const struct log_record *r)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_addf(b, "{\"ts\":\"%s.%03ldZ\",\"level\":\"%s\",\"logger\":", when, ts.tv_nsec / 1000000, level_name(r->level, false));
+	buf_addf(b, "{\"ts\":\"%s.%03ldZ\",\"level\":\"%s\",\"logger\":", when, ts.tv_nsec / 1000000,
+		level_name(r->level, false));
 	json_write_string(r->name, strlen(r->name), b);
 	buf_adds(b, ",\"msg\":");
 	json_write_string(r->message, strlen(r->message), b);

@@ -31,14 +31,16 @@ int main(int argc, char **argv)
 	/* The command is the first word that is no global option; everything else goes to its own table and the global one. */
 	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--") != 0) {
 		const char *flag = argv[at];
-		bool takes_value = strcmp(flag, "--config") == 0 || strcmp(flag, "-m") == 0 || strcmp(flag, "--memory-limit") == 0;
+		bool takes_value =
+			strcmp(flag, "--config") == 0 || strcmp(flag, "-m") == 0 || strcmp(flag, "--memory-limit") == 0;
 
 		at += takes_value ? 2 : 1;
 	}
 	if (at < argc) {
 		c = command_find(argv[at]);
 		if (!c) {
-			err_set(&e, ERR_INVALID, "unknown command \"%s\" for \"wippy\"; `wippy help` lists the commands", argv[at]);
+			err_set(&e, ERR_INVALID,
+				"unknown command \"%s\" for \"wippy\"; `wippy help` lists the commands", argv[at]);
 			cli_report(&g, &e);
 			return EXIT_ERROR;
 		}

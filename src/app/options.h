@@ -24,8 +24,8 @@ struct option_list {
 };
 
 struct option {
-	const char *name;  /* without dashes; NULL ends a table */
-	char letter;       /* 0 = none */
+	const char *name; /* without dashes; NULL ends a table */
+	char letter;      /* 0 = none */
 	enum option_type type;
 	void *target;
 	const char *value; /* how help calls the value: "FILE" */

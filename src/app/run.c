@@ -28,7 +28,8 @@ static const struct option *run_options(void)
 	static const struct option table[] = {
 		{"exec", 'x', OPTION_TEXT, &opt.exec, "NS:NAME", "start this process entry and exit with it"},
 		{"host", 0, OPTION_TEXT, &opt.host, "ID", "terminal host for the process (default: the only one)"},
-		{"override", 'o', OPTION_LIST, &opt.overrides, "KEY=VALUE", "override an entry's field, as in app:gw:addr=:9090"},
+		{"override", 'o', OPTION_LIST, &opt.overrides, "KEY=VALUE",
+			"override an entry's field, as in app:gw:addr=:9090"},
 		{"set", 0, OPTION_LIST, &opt.sets, "S.KEY=VALUE", "set a configuration value"},
 		{"profile", 0, OPTION_LIST, &opt.profiles, "NAME", "lay a profile of the configuration over it"},
 		{0},
@@ -51,7 +52,8 @@ static int find_target(const struct project_entries *entries, int argc, char **a
 		const struct entry *found = command_entry_find(entries, argv[0]);
 
 		if (!found)
-			return err_set(e, ERR_NOT_FOUND, "command \"%s\" not found. Use 'wippy run list' to see available commands", argv[0]);
+			return err_set(e, ERR_NOT_FOUND,
+				"command \"%s\" not found. Use 'wippy run list' to see available commands", argv[0]);
 		ret->entry_id = xstrdup(found->id);
 		ret->args = (const char *const *)argv + 1;
 		ret->nargs = (unsigned)argc - 1;
@@ -60,7 +62,8 @@ static int find_target(const struct project_entries *entries, int argc, char **a
 	if (!opt.exec)
 		return 0;
 	if (!strchr(opt.exec, ':'))
-		return err_set(e, ERR_INVALID, "invalid exec spec: missing separator ':' in \"%s\" (expected namespace:name)", opt.exec);
+		return err_set(e, ERR_INVALID,
+			"invalid exec spec: missing separator ':' in \"%s\" (expected namespace:name)", opt.exec);
 	ret->entry_id = xstrdup(opt.exec);
 	return 0;
 }
@@ -90,12 +93,13 @@ static int run_loaded(const struct config *cfg, struct project_entries *entries,
 		.network_state_dir = cfg->state_dir,
 		.strict_mode = cfg->strict_mode,
 		.shutdown_timeout_ms = (uint64_t)cfg->shutdown_timeout_ns / 1000000,
-		.http = {
-			.timeout_ms = (uint64_t)cfg->http_timeout_ns / 1000000,
-			.idle_ms = (uint64_t)cfg->http_idle_ns / 1000000,
-			.idle_max = (unsigned)cfg->http_idle_max,
-			.idle_per_host_max = (unsigned)cfg->http_idle_per_host,
-		},
+		.http =
+			{
+				.timeout_ms = (uint64_t)cfg->http_timeout_ns / 1000000,
+				.idle_ms = (uint64_t)cfg->http_idle_ns / 1000000,
+				.idle_max = (unsigned)cfg->http_idle_max,
+				.idle_per_host_max = (unsigned)cfg->http_idle_per_host,
+			},
 	};
 	struct runtime *rt;
 	int code;

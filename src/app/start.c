@@ -111,7 +111,8 @@ static int override_from_flag(struct project_entries *p, const char *flag, struc
 		while ((end = strchr(end, ','))) {
 			char *next_equals = strchr(end, '='), *colon = strchr(end, ':');
 
-			if (next_equals && colon && colon < next_equals && memchr(colon + 1, ':', (size_t)(next_equals - colon - 1)))
+			if (next_equals && colon && colon < next_equals &&
+				memchr(colon + 1, ':', (size_t)(next_equals - colon - 1)))
 				break;
 			end++;
 		}
@@ -137,7 +138,8 @@ static int apply_overrides(const struct start_options *o, struct start *s, struc
 		if (override_from_flag(&s->entries, o->overrides->items[i], e) < 0)
 			return -1;
 	}
-	return project_disable(&s->entries, value_path(s->config.root, "disable.namespaces"), value_path(s->config.root, "disable.entries"), e);
+	return project_disable(&s->entries, value_path(s->config.root, "disable.namespaces"),
+		value_path(s->config.root, "disable.entries"), e);
 }
 
 struct problems {

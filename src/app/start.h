@@ -13,8 +13,8 @@ struct start_options {
 	const struct option_list *sets;
 	const struct option_list *profiles;
 	const struct option_list *overrides;
-	bool quiet;          /* no log, whatever the configuration says */
-	bool lock_required;  /* without a lock file: an error instead of an empty project */
+	bool quiet;         /* no log, whatever the configuration says */
+	bool lock_required; /* without a lock file: an error instead of an empty project */
 };
 
 struct start {

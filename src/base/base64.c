@@ -11,7 +11,8 @@ void base64_encode(struct buf *out, const void *data, size_t len)
 
 	for (size_t i = 0; i < len; i += 3) {
 		size_t left = len - i;
-		uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
+		uint32_t v =
+			(uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? p[i + 2] : 0);
 		char quad[4] = {
 			alphabet[v >> 18],
 			alphabet[v >> 12 & 63],
@@ -57,6 +58,46 @@ int base64_decode(struct buf *out, const char *text, size_t len, struct err *e)
 		}
 	}
 	if (have + padding != 0 && have + padding != 4)
+		return err_set(e, ERR_INVALID, "illegal base64 data at input byte %zu", len);
+	return 0;
+}
+
+static const char url_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void base64url_encode(struct buf *out, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+	unsigned have = 0;
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		v = (v << 8 | p[i]) & 0xffff;
+		for (have += 8; have >= 6; have -= 6)
+			buf_addc(out, url_alphabet[v >> (have - 6) & 63]);
+	}
+	if (have > 0)
+		buf_addc(out, url_alphabet[v << (6 - have) & 63]);
+}
+
+int base64url_decode(struct buf *out, const char *text, size_t len, struct err *e)
+{
+	unsigned have = 0;
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		const char *at = text[i] ? strchr(url_alphabet, text[i]) : NULL;
+
+		if (!at)
+			return err_set(e, ERR_INVALID, "illegal base64 data at input byte %zu", i);
+		v = (v << 6 | (uint32_t)(at - url_alphabet)) & 0xffff;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			buf_addc(out, (char)(v >> have));
+		}
+	}
+	/* Six bits alone are no byte, and bits beyond the last byte must be zero. */
+	if (len % 4 == 1 || (v & ((1U << have) - 1)) != 0)
 		return err_set(e, ERR_INVALID, "illegal base64 data at input byte %zu", len);
 	return 0;
 }

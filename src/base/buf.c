@@ -174,7 +174,7 @@ void buf_add_escaped(struct buf *b, const void *data, size_t len, size_t max)
 		size_t n = utf8_sequence(s + i, len - i, &code);
 		/* C1 controls act on some terminals as the C0 ones do. */
 		bool plain = n > 0 && code >= 0x20 && (code < 0x7f || code > 0x9f) && code != '"' && code != '\'' &&
-			code != '\\';
+			     code != '\\';
 
 		if (n == 0)
 			n = 1;

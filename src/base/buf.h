@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 struct buf {
-	char *mem; /* NULL when nothing was ever added */
+	char *mem;    /* NULL when nothing was ever added */
 	size_t start; /* first unconsumed byte */
 	size_t end;   /* one past the last byte */
 	size_t cap;

@@ -51,17 +51,16 @@ void log_write(const struct log_record *r);
 #define LOG_BOOL(k, v) ((struct log_field){.key = (k), .type = LOG_TYPE_BOOL, .b = (v)})
 
 /* The leading dummy field lets the list of fields be empty. */
-#define LOG_AT(lvl, component, msg, ...)                                                           \
-	do {                                                                                       \
-		if (log_enabled(lvl)) {                                                            \
+#define LOG_AT(lvl, component, msg, ...)                                                             \
+	do {                                                                                         \
+		if (log_enabled(lvl)) {                                                              \
 			const struct log_field log_fields_[] = {LOG_STR(NULL, NULL), ##__VA_ARGS__}; \
-			log_write(&(struct log_record){                                            \
-				.level = (lvl),                                                    \
-				.name = (component),                                               \
-				.message = (msg),                                                  \
-				.fields = log_fields_ + 1,                                         \
-				.nfields = sizeof(log_fields_) / sizeof(log_fields_[0]) - 1});     \
-		}                                                                                  \
+			log_write(&(struct log_record){.level = (lvl),                               \
+				.name = (component),                                                 \
+				.message = (msg),                                                    \
+				.fields = log_fields_ + 1,                                           \
+				.nfields = sizeof(log_fields_) / sizeof(log_fields_[0]) - 1});       \
+		}                                                                                    \
 	} while (0)
 
 #define log_debug(name, msg, ...) LOG_AT(LOG_DEBUG, name, msg, ##__VA_ARGS__)

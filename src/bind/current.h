@@ -42,7 +42,8 @@ int frame_overlay(const struct node *n, const struct frame *f, struct overlay **
 int node_overlay(const struct node *n, const char *id, struct overlay **ret_overlay, struct err *e);
 
 /* The frame of an edge from `caller` (NULL: nobody): network chosen and, where named here and now, checked: UNKNOWN "network: service not found". */
-int edge_frame(const struct node *n, struct frame *caller, const struct frame_edge *edge, struct frame **ret_frame, struct err *e);
+int edge_frame(const struct node *n, struct frame *caller, const struct frame_edge *edge, struct frame **ret_frame,
+	struct err *e);
 
 /* Hooks for scheduler_config: deliver messages to channels. */
 extern const struct process_hooks bind_process_hooks;

@@ -35,7 +35,8 @@ static int judge_address(void *arg, const struct addr *a, struct err *e)
 	addr_format_ip(a, ip);
 	if (frame_allows(x->node, x->frame, "http_client.private_ip", ip))
 		return 0;
-	return err_set(e, ERR_PERMISSION_DENIED, "not allowed: private IP %s%s", ip, x->overlay_id ? " via overlay network" : "");
+	return err_set(e, ERR_PERMISSION_DENIED, "not allowed: private IP %s%s", ip,
+		x->overlay_id ? " via overlay network" : "");
 }
 
 static int judge_redirect(void *arg, const char *url, struct err *e)
@@ -152,7 +153,8 @@ static void push_header_tables(lua_State *L, struct http_exchange *x, int respon
 			lua_setfield(L, -4, name);
 		}
 		lua_pop(L, 1);
-		if (strcmp(name, "Set-Cookie") != 0 || !http_cookie_read(value, &cookie, &cookie_len, &cookie_value, &value_len))
+		if (strcmp(name, "Set-Cookie") != 0 ||
+			!http_cookie_read(value, &cookie, &cookie_len, &cookie_value, &value_len))
 			continue;
 		lua_pushlstring(L, cookie, cookie_len);
 		lua_pushlstring(L, cookie_value, value_len);

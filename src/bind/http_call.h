@@ -32,7 +32,8 @@ struct http_exchange {
 };
 
 /* Begin the exchange; `done` runs later on this worker, unless it is freed first. Raises nothing. */
-struct http_exchange *http_exchange_start(struct lua_State *L, const struct http_build *b, http_exchange_fn *done, void *arg);
+struct http_exchange *http_exchange_start(
+	struct lua_State *L, const struct http_build *b, http_exchange_fn *done, void *arg);
 /* At any time: aborts what still runs. NULL is fine. */
 void http_exchange_free(struct http_exchange *x);
 /* Push the response table of a successful exchange; a stream takes over the call. */

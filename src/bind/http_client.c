@@ -54,7 +54,8 @@ static int start_request(lua_State *L, const char *method, const char *url, int 
 	}
 	if (!wait_is_possible(L)) {
 		http_build_done(b);
-		return raise_text(L, "http_client: a request waits, which is not possible here (chunk level, metamethod, sort or gsub callback)");
+		return raise_text(L, "http_client: a request waits, which is not possible here (chunk level, "
+				     "metamethod, sort or gsub callback)");
 	}
 	x = http_exchange_start(L, b, request_done, NULL);
 	http_build_done(b);
@@ -253,7 +254,8 @@ static int l_request_batch(lua_State *L)
 	if (n > BATCH_MAX)
 		return raise_argument(L, 1, "too many requests");
 	if (!wait_is_possible(L))
-		return raise_text(L, "http_client: a request waits, which is not possible here (chunk level, metamethod, sort or gsub callback)");
+		return raise_text(L, "http_client: a request waits, which is not possible here (chunk level, "
+				     "metamethod, sort or gsub callback)");
 	lua_settop(L, 1);
 	builds = lua_newuserdatauv(L, n * sizeof(struct http_build *), 0);
 	/* Builds and upper-cased methods are anchored in a table: thousands would not fit on the stack. */

@@ -79,7 +79,8 @@ static void set_header(struct http_build *b, const char *name, const char *value
 }
 
 /* Call `fn` for each pair of strings of the table field `name`. */
-static void each_pair(lua_State *L, int options, const char *name, void (*fn)(void *arg, const struct http_pair *p), void *arg)
+static void each_pair(
+	lua_State *L, int options, const char *name, void (*fn)(void *arg, const struct http_pair *p), void *arg)
 {
 	size_t n = 0;
 
@@ -163,7 +164,8 @@ static void read_timeout(lua_State *L, struct http_build *b, int options)
 
 	if (field_number(L, options, "timeout", &seconds) && seconds > 0 && seconds < 9e9)
 		b->req.timeout_ns = (uint64_t)(seconds * 1e9);
-	else if (field_string(L, options, "timeout", &text, &len) && duration_parse(text, len, &ns, NULL) == 0 && ns > 0)
+	else if (field_string(L, options, "timeout", &text, &len) && duration_parse(text, len, &ns, NULL) == 0 &&
+		 ns > 0)
 		b->req.timeout_ns = (uint64_t)ns;
 }
 
@@ -198,7 +200,8 @@ static void read_cookies(lua_State *L, struct http_build *b, int options)
 		for (size_t i = 0; i < ps.count; i++) {
 			if (buf_len(&line) > 0)
 				buf_adds(&line, "; ");
-			http_cookie_write(&line, ps.items[i].key, ps.items[i].key_len, ps.items[i].value, ps.items[i].value_len);
+			http_cookie_write(
+				&line, ps.items[i].key, ps.items[i].key_len, ps.items[i].value, ps.items[i].value_len);
 		}
 		set_header(b, "Cookie", buf_str(&line), buf_len(&line));
 		buf_done(&line);
@@ -268,8 +271,8 @@ static bool read_files(lua_State *L, struct http_build *b, int options, struct p
 	if (n > 0) {
 		new_boundary(boundary);
 		for (size_t i = 0; i < form->count; i++)
-			http_write_part(&b->body, boundary, form->items[i].key, form->items[i].key_len, NULL, 0, form->items[i].value,
-				form->items[i].value_len);
+			http_write_part(&b->body, boundary, form->items[i].key, form->items[i].key_len, NULL, 0,
+				form->items[i].value, form->items[i].value_len);
 		for (lua_Integer i = 1; i <= n; i++) {
 			lua_rawgeti(L, -1, i);
 			if (lua_istable(L, -1))
@@ -353,12 +356,14 @@ int http_build_authorize_url(lua_State *L, const struct http_build *b, struct er
 static int choose_overlay(lua_State *L, struct http_build *b, struct err *e)
 {
 	const struct node *n = current_node(L);
-	int rc = b->overlay_id ? node_overlay(n, b->overlay_id, &b->overlay, e) : frame_overlay(n, current_frame(L), &b->overlay, e);
+	int rc = b->overlay_id ? node_overlay(n, b->overlay_id, &b->overlay, e)
+			       : frame_overlay(n, current_frame(L), &b->overlay, e);
 
 	if (rc < 0)
 		return -1;
 	if (b->overlay && b->req.unix_socket)
-		return err_set(e, ERR_INVALID, "unix_socket '%s' cannot be reached through overlay network \"%s\"; drop one of the two",
+		return err_set(e, ERR_INVALID,
+			"unix_socket '%s' cannot be reached through overlay network \"%s\"; drop one of the two",
 			b->req.unix_socket, overlay_id(b->overlay));
 	b->req.overlay = b->overlay;
 	return 0;

@@ -17,10 +17,10 @@ struct http_build {
 	struct http_tls_options tls;
 	struct http_header *headers; /* owned, strings too */
 	size_t headers_cap;
-	struct buf url;      /* with the query options merged in */
+	struct buf url; /* with the query options merged in */
 	struct buf body;
-	const char *raw_url; /* as the program gave it: what permissions judge */
-	const char *overlay_id; /* overlay_network, NULL when not given */
+	const char *raw_url;     /* as the program gave it: what permissions judge */
+	const char *overlay_id;  /* overlay_network, NULL when not given */
 	struct overlay *overlay; /* a reference */
 };
 

@@ -198,7 +198,13 @@ static int l_stat(lua_State *L)
 void http_stream_register(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{"read", l_read}, {"close", l_close}, {"seek", l_seek}, {"write", l_write}, {"flush", l_flush}, {"stat", l_stat}, {NULL, NULL},
+		{"read", l_read},
+		{"close", l_close},
+		{"seek", l_seek},
+		{"write", l_write},
+		{"flush", l_flush},
+		{"stat", l_stat},
+		{NULL, NULL},
 	};
 
 	handle_register(L, stream_type, methods, stream_gc);

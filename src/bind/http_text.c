@@ -7,7 +7,8 @@
 
 static bool is_unreserved(unsigned char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+	       c == '.' || c == '~';
 }
 
 void http_escape(struct buf *out, const char *text, size_t len)
@@ -170,8 +171,8 @@ static void add_quoted(struct buf *out, const char *text, size_t len)
 	}
 }
 
-void http_write_part(struct buf *out, const char *boundary, const char *name, size_t name_len, const char *filename, size_t filename_len,
-	const char *content, size_t content_len)
+void http_write_part(struct buf *out, const char *boundary, const char *name, size_t name_len, const char *filename,
+	size_t filename_len, const char *content, size_t content_len)
 {
 	buf_addf(out, "--%s\r\nContent-Disposition: form-data; name=\"", boundary);
 	add_quoted(out, name, name_len);
@@ -218,7 +219,8 @@ static void trim(const char **text, size_t *len)
 		(*len)--;
 }
 
-bool http_cookie_read(const char *line, const char **ret_name, size_t *ret_name_len, const char **ret_value, size_t *ret_value_len)
+bool http_cookie_read(
+	const char *line, const char **ret_name, size_t *ret_name_len, const char **ret_value, size_t *ret_value_len)
 {
 	size_t len = strcspn(line, ";");
 	const char *equals = memchr(line, '=', len);

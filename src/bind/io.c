@@ -466,8 +466,15 @@ static int l_args(lua_State *L)
 int bind_io_open(struct lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"print", l_print}, {"eprint", l_eprint}, {"write", l_write}, {"flush", l_flush}, {"read", l_read},
-		{"readline", l_readline}, {"raw", l_raw}, {"args", l_args}, {NULL, NULL},
+		{"print", l_print},
+		{"eprint", l_eprint},
+		{"write", l_write},
+		{"flush", l_flush},
+		{"read", l_read},
+		{"readline", l_readline},
+		{"raw", l_raw},
+		{"args", l_args},
+		{NULL, NULL},
 	};
 
 	luaL_newlib(L, functions);

@@ -97,7 +97,8 @@ static struct log_field to_field(const char *key, const struct value *v, char **
 	return f;
 }
 
-static void write_record(lua_State *L, enum log_level level, const char *name, const char *message, const struct value *map)
+static void write_record(
+	lua_State *L, enum log_level level, const char *name, const char *message, const struct value *map)
 {
 	struct log_field fields[2 * FIELDS_MAX + 2];
 	char *owned[2 * FIELDS_MAX + 2] = {0};
@@ -119,7 +120,8 @@ static void write_record(lua_State *L, enum log_level level, const char *name, c
 	}
 	snprintf(location, sizeof(location), "%s:%d", where, line);
 	fields[n++] = LOG_STR("location", location);
-	log_write(&(struct log_record){.level = level, .name = name, .message = message, .fields = fields, .nfields = n});
+	log_write(
+		&(struct log_record){.level = level, .name = name, .message = message, .fields = fields, .nfields = n});
 	for (size_t i = 0; i < n; i++)
 		free(owned[i]);
 }
@@ -205,7 +207,13 @@ void bind_logger_install(void)
 int bind_logger_open(struct lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{"debug", l_debug}, {"info", l_info}, {"warn", l_warn}, {"error", l_error}, {"with", l_with}, {"named", l_named}, {NULL, NULL},
+		{"debug", l_debug},
+		{"info", l_info},
+		{"warn", l_warn},
+		{"error", l_error},
+		{"with", l_with},
+		{"named", l_named},
+		{NULL, NULL},
 	};
 
 	handle_register(L, logger_type, methods, logger_gc);

@@ -20,11 +20,11 @@ struct node {
 	struct overlay_set *overlays;
 	struct env *env; /* variables of the application */
 	struct scheduler *scheduler;
-	const char *default_network; /* network_service.default_network, NULL = none */
-	bool strict_mode;            /* security.strict_mode */
+	const char *default_network;    /* network_service.default_network, NULL = none */
+	bool strict_mode;               /* security.strict_mode */
 	struct http_client_config http; /* of each worker's client */
-	uint64_t started_ns;         /* loop_clock_ns() */
-	void *runtime;               /* struct runtime, for modules of service/ */
+	uint64_t started_ns;            /* loop_clock_ns() */
+	void *runtime;                  /* struct runtime, for modules of service/ */
 };
 
 #endif

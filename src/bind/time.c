@@ -40,7 +40,8 @@ static int l_now(lua_State *L)
 
 static int l_unix(lua_State *L)
 {
-	struct calendar_sum s = {.year = 1970, .month = 1, .day = 1, .second = whole_check(L, 1), .nanosecond = whole_check(L, 2)};
+	struct calendar_sum s = {
+		.year = 1970, .month = 1, .day = 1, .second = whole_check(L, 1), .nanosecond = whole_check(L, 2)};
 	struct time_value v = {.zone = zone_local()};
 
 	if (!calendar_to_seconds(&s, &v.seconds, &v.nanosecond))

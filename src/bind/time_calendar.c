@@ -1,6 +1,11 @@
 #include "bind/time_calendar.h"
 
-enum { DAYS_PER_400_YEARS = 146097, DAYS_PER_100_YEARS = 36524, DAYS_PER_4_YEARS = 1461, DAYS_FROM_MARCH_0_TO_1970 = 719468 };
+enum {
+	DAYS_PER_400_YEARS = 146097,
+	DAYS_PER_100_YEARS = 36524,
+	DAYS_PER_4_YEARS = 1461,
+	DAYS_FROM_MARCH_0_TO_1970 = 719468
+};
 
 #define YEAR_MAX INT64_C(100000000000)
 
@@ -34,7 +39,8 @@ static int64_t days_from_date(int64_t year, int month, int day)
 	int64_t year_of_era = y - era * 400;
 	int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
 
-	return era * DAYS_PER_400_YEARS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - DAYS_FROM_MARCH_0_TO_1970;
+	return era * DAYS_PER_400_YEARS + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+	       DAYS_FROM_MARCH_0_TO_1970;
 }
 
 void calendar_from_seconds(int64_t seconds, struct calendar *ret)
@@ -44,7 +50,8 @@ void calendar_from_seconds(int64_t seconds, struct calendar *ret)
 	int64_t era = floor_div(z, DAYS_PER_400_YEARS);
 	int64_t day_of_era = z - era * DAYS_PER_400_YEARS;
 	int64_t year_of_era = (day_of_era - day_of_era / (DAYS_PER_4_YEARS - 1) + day_of_era / DAYS_PER_100_YEARS -
-				      day_of_era / (DAYS_PER_400_YEARS - 1)) / 365;
+				      day_of_era / (DAYS_PER_400_YEARS - 1)) /
+			      365;
 	int day_of_year = (int)(day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100));
 	int month = (5 * day_of_year + 2) / 153;
 	int clock = (int)(seconds - days * SECONDS_PER_DAY);
@@ -72,7 +79,8 @@ bool calendar_to_seconds(const struct calendar_sum *s, int64_t *ret_seconds, int
 	if (year > YEAR_MAX || year < -YEAR_MAX)
 		return false;
 	total = days_from_date((int64_t)year, (int)(month - years * 12) + 1, 1);
-	total = (total + s->day - 1) * SECONDS_PER_DAY + (__int128)s->hour * 3600 + (__int128)s->minute * 60 + s->second + carry;
+	total = (total + s->day - 1) * SECONDS_PER_DAY + (__int128)s->hour * 3600 + (__int128)s->minute * 60 +
+		s->second + carry;
 	if (total > CALENDAR_SECONDS_MAX || total < -CALENDAR_SECONDS_MAX)
 		return false;
 	*ret_seconds = (int64_t)total;

@@ -6,7 +6,18 @@
 #include "bind/time_layout_token.h"
 
 const char *const layout_months[12] = {
-	"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+	"January",
+	"February",
+	"March",
+	"April",
+	"May",
+	"June",
+	"July",
+	"August",
+	"September",
+	"October",
+	"November",
+	"December",
 };
 const char *const layout_weekdays[7] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
 

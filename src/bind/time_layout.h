@@ -50,6 +50,7 @@ struct layout_parsed {
 
 /* ERR_INVALID: `parsing time "<value>" as "<layout>": cannot parse "<rest>" as "<token>"`, `parsing time "<value>": month out of range`,
  * `...: extra text: "<rest>"`. */
-int layout_parse(const char *layout, size_t layout_len, const char *value, size_t value_len, struct layout_parsed *ret, struct err *e);
+int layout_parse(const char *layout, size_t layout_len, const char *value, size_t value_len, struct layout_parsed *ret,
+	struct err *e);
 
 #endif

@@ -294,7 +294,8 @@ static bool take_token(struct parser *ps, const struct layout_piece *piece, cons
 		return take_name(ps, layout_months, 12, 3, &ps->month);
 	case TOKEN_MONTH_ZERO:
 	case TOKEN_MONTH_NUMBER:
-		return take_number(ps, piece->token == TOKEN_MONTH_ZERO ? 2 : 1, 2, &ps->month) && check_range(ps, ps->month, 1, 12, "month");
+		return take_number(ps, piece->token == TOKEN_MONTH_ZERO ? 2 : 1, 2, &ps->month) &&
+		       check_range(ps, ps->month, 1, 12, "month");
 	case TOKEN_WEEKDAY_LONG:
 		return take_name(ps, layout_weekdays, 7, 0, &ignored);
 	case TOKEN_WEEKDAY:
@@ -315,10 +316,12 @@ static bool take_token(struct parser *ps, const struct layout_piece *piece, cons
 		return take_number(ps, 1, 2, &ps->hour) && check_range(ps, ps->hour, 0, 23, "hour");
 	case TOKEN_HOUR12_ZERO:
 	case TOKEN_HOUR12:
-		return take_number(ps, piece->token == TOKEN_HOUR12 ? 1 : 2, 2, &ps->hour) && check_range(ps, ps->hour, 0, 12, "hour");
+		return take_number(ps, piece->token == TOKEN_HOUR12 ? 1 : 2, 2, &ps->hour) &&
+		       check_range(ps, ps->hour, 0, 12, "hour");
 	case TOKEN_MINUTE_ZERO:
 	case TOKEN_MINUTE:
-		return take_number(ps, piece->token == TOKEN_MINUTE ? 1 : 2, 2, &ps->minute) && check_range(ps, ps->minute, 0, 59, "minute");
+		return take_number(ps, piece->token == TOKEN_MINUTE ? 1 : 2, 2, &ps->minute) &&
+		       check_range(ps, ps->minute, 0, 59, "minute");
 	case TOKEN_SECOND_ZERO:
 	case TOKEN_SECOND:
 		return take_second(ps, piece->token == TOKEN_SECOND ? 1 : 2, layout, layout_end);
@@ -424,7 +427,8 @@ static int fail(struct err *e, const char *value, size_t len, struct buf *rest)
 	return -1;
 }
 
-int layout_parse(const char *layout, size_t layout_len, const char *value, size_t value_len, struct layout_parsed *ret, struct err *e)
+int layout_parse(const char *layout, size_t layout_len, const char *value, size_t value_len, struct layout_parsed *ret,
+	struct err *e)
 {
 	struct parser ps = {.p = value, .end = value + value_len, .month = UNSET, .day = UNSET, .year_day = UNSET};
 	const char *at = layout, *end = layout + layout_len, *problem, *hold;

@@ -30,7 +30,8 @@ static int push_in_named(lua_State *L, struct time_value *v, const struct layout
 		struct zone_period period = zone_lookup(local, v->seconds - p->offset);
 
 		v->seconds -= p->offset;
-		if (period.offset == p->offset && (!p->abbreviation[0] || strcmp(p->abbreviation, period.abbreviation) == 0))
+		if (period.offset == p->offset &&
+			(!p->abbreviation[0] || strcmp(p->abbreviation, period.abbreviation) == 0))
 			goto out;
 		offset = p->offset;
 	} else if (zone_lookup_abbreviation(local, p->abbreviation, v->seconds, &offset)) {

@@ -91,12 +91,14 @@ static bool name_is_safe(const char *name, size_t len)
 		char c = i < len ? name[i] : '/';
 
 		if (c == '/') {
-			if (part == 0 || (part == 1 && name[i - 1] == '.') || (part == 2 && name[i - 1] == '.' && name[i - 2] == '.'))
+			if (part == 0 || (part == 1 && name[i - 1] == '.') ||
+				(part == 2 && name[i - 1] == '.' && name[i - 2] == '.'))
 				return false;
 			part = 0;
 			continue;
 		}
-		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '+' || c == '.'))
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+			    c == '-' || c == '+' || c == '.'))
 			return false;
 		part++;
 	}
@@ -216,7 +218,8 @@ struct zone_period zone_lookup(const struct zone *z, int64_t unix_seconds)
 	return (struct zone_period){.offset = t.offset, .abbreviation = t.abbreviation};
 }
 
-bool zone_lookup_abbreviation(const struct zone *z, const char *abbreviation, int64_t clock_seconds, int32_t *ret_offset)
+bool zone_lookup_abbreviation(
+	const struct zone *z, const char *abbreviation, int64_t clock_seconds, int32_t *ret_offset)
 {
 	if (!z->table) {
 		if (strcmp(z->name, abbreviation) != 0)

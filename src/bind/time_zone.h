@@ -45,7 +45,8 @@ int zone_load(const char *name, size_t len, const struct zone **ret_zone, struct
 
 struct zone_period zone_lookup(const struct zone *z, int64_t unix_seconds);
 /* What an abbreviation means in that zone for a clock that shows `clock_seconds`: false when the zone does not know it. */
-bool zone_lookup_abbreviation(const struct zone *z, const char *abbreviation, int64_t clock_seconds, int32_t *ret_offset);
+bool zone_lookup_abbreviation(
+	const struct zone *z, const char *abbreviation, int64_t clock_seconds, int32_t *ret_offset);
 /* Unix time of a clock in that zone that shows `clock_seconds`. Times that are skipped or happen twice get one of the two offsets around them. */
 int64_t zone_to_unix(const struct zone *z, int64_t clock_seconds);
 

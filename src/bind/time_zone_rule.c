@@ -86,8 +86,8 @@ static bool take_change(struct reader *r, struct zone_change *c)
 		ok = take_number(r, 1, 365, &c->day);
 	} else if (take(r, 'M')) {
 		c->form = CHANGE_MONTH_WEEK_DAY;
-		ok = take_number(r, 1, 12, &c->month) && take(r, '.') && take_number(r, 1, 5, &c->week) && take(r, '.') &&
-			take_number(r, 0, 6, &c->day);
+		ok = take_number(r, 1, 12, &c->month) && take(r, '.') && take_number(r, 1, 5, &c->week) &&
+		     take(r, '.') && take_number(r, 0, 6, &c->day);
 	} else {
 		c->form = CHANGE_YEAR_DAY;
 		ok = take_number(r, 0, 365, &c->day);

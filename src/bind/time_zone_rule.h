@@ -13,7 +13,7 @@ enum { ZONE_ABBREVIATION_MAX = 31 };
 /* When a change happens in each year, on the clock that holds before it. */
 struct zone_change {
 	enum { CHANGE_JULIAN, CHANGE_YEAR_DAY, CHANGE_MONTH_WEEK_DAY } form;
-	int day; /* Jn: 1 to 365, February 29 never counts; n: 0 to 365; else the weekday, 0 = Sunday */
+	int day;  /* Jn: 1 to 365, February 29 never counts; n: 0 to 365; else the weekday, 0 = Sunday */
 	int week; /* 1 to 5, 5 = the last */
 	int month;
 	int32_t time; /* seconds after midnight, may be negative or beyond the day */

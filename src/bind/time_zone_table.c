@@ -65,7 +65,8 @@ static int read_block(const uint8_t *bytes, size_t len, size_t *at, size_t time_
 		.type = read_u32(h + 36),
 		.chars = read_u32(h + 40),
 	};
-	need = (uint64_t)n.time * (time_bytes + 1) + (uint64_t)n.type * TYPE_BYTES + n.chars + (uint64_t)n.leap * (time_bytes + 4) + n.isstd + n.isut;
+	need = (uint64_t)n.time * (time_bytes + 1) + (uint64_t)n.type * TYPE_BYTES + n.chars +
+	       (uint64_t)n.leap * (time_bytes + 4) + n.isstd + n.isut;
 	if (need > len - *at - HEADER_BYTES)
 		return fail(e, "cut short");
 	*ret = (struct block){h + HEADER_BYTES, (size_t)need, n, time_bytes};

@@ -21,7 +21,7 @@ struct zone_table {
 	uint8_t *type_of;
 	size_t ntypes; /* at least one */
 	struct zone_type *types;
-	char *text; /* the abbreviations, each with its NUL */
+	char *text;    /* the abbreviations, each with its NUL */
 	bool has_rule; /* for times after the last transition */
 	struct zone_rule rule;
 };

@@ -24,7 +24,7 @@ struct code_spec {
 	const char *id; /* entry id, the chunk's name in messages */
 	const char *source;
 	size_t source_len;
-	const char *method; /* NULL for libraries */
+	const char *method;                  /* NULL for libraries */
 	const struct module *const *modules; /* listed modules, checked by the caller */
 	size_t nmodules;
 	const struct code_import *imports;

@@ -18,14 +18,14 @@ struct failure {
 	enum err_retry retry;
 	char *message;
 	size_t message_len;
-	struct value *details;  /* a map, or NULL */
-	char *stack;            /* text, one frame a line, innermost first; or NULL */
-	struct failure *cause;  /* of errors.wrap(), or NULL; `message` already contains its text */
+	struct value *details; /* a map, or NULL */
+	char *stack;           /* text, one frame a line, innermost first; or NULL */
+	struct failure *cause; /* of errors.wrap(), or NULL; `message` already contains its text */
 };
 
 /* All strings are copied; details and cause are taken; NULL where absent. */
-struct failure *failure_new(const char *kind, enum err_retry retry, const char *message, size_t message_len, struct value *details,
-	const char *stack, struct failure *cause);
+struct failure *failure_new(const char *kind, enum err_retry retry, const char *message, size_t message_len,
+	struct value *details, const char *stack, struct failure *cause);
 /* code becomes details.code when set. */
 struct failure *failure_from_err(const struct err *e);
 /* Fills kind, retry and text. Returns -1, so that `return failure_to_err(f, e)` fails. */

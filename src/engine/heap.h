@@ -44,7 +44,8 @@ void heap_interrupt(struct heap *h);
 /* Compile what is needed, make a global table, run the chunks of all imports and of the entry, synchronously; what it exports is kept.
  * Errors: "failed to load dependency <alias>: …", "failed to execute script: …" (INTERNAL), `method "m" not found in module` (NOT_FOUND);
  * a chunk that blocks or runs longer than `deadline_ns` (loop_clock_ns() time, 0 = none) fails. */
-int instance_new(struct heap *h, struct code *code, uint64_t deadline_ns, struct instance **ret_instance, struct err *e);
+int instance_new(
+	struct heap *h, struct code *code, uint64_t deadline_ns, struct instance **ret_instance, struct err *e);
 /* No task may be running on it. NULL is fine. */
 void instance_free(struct instance *in);
 struct heap *instance_heap(const struct instance *in);

@@ -45,12 +45,12 @@ struct task {
 	struct list ready;      /* of coroutine.link */
 	struct list coroutines; /* all managed ones but main */
 	uint32_t ncoroutines;
-	uint32_t nfeeds;        /* channels that something outside may still feed: no deadlock while > 0 */
-	uint32_t nwaits;        /* coroutines that wait for something other than a channel: no deadlock while > 0 */
-	struct list feeds;      /* of channels held with channel_hold() */
+	uint32_t nfeeds;   /* channels that something outside may still feed: no deadlock while > 0 */
+	uint32_t nwaits;   /* coroutines that wait for something other than a channel: no deadlock while > 0 */
+	struct list feeds; /* of channels held with channel_hold() */
 	bool running;
-	bool ended;   /* done or failed: nothing wakes it any more */
-	bool woken;   /* queued by the owner already */
+	bool ended; /* done or failed: nothing wakes it any more */
+	bool woken; /* queued by the owner already */
 	bool killed;
 	struct failure *failure;
 	struct packed *result;
@@ -58,7 +58,8 @@ struct task {
 
 /* Prepare `method` (NULL: the code's own) with `args` (borrowed, NULL = none); nothing runs yet: the task is ready. `t` is zeroed storage; ops must be set.
  * ERR_NOT_FOUND `method "m" not found in module`. */
-int task_init(struct task *t, const struct task_ops *ops, struct instance *in, const char *method, const struct packed *args, struct err *e);
+int task_init(struct task *t, const struct task_ops *ops, struct instance *in, const char *method,
+	const struct packed *args, struct err *e);
 
 /* `budget`: how many coroutine resumes at most before TASK_READY. */
 enum task_status task_run(struct task *t, unsigned budget);

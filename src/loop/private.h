@@ -41,7 +41,7 @@ struct loop {
 	atomic_bool stop;
 	atomic_bool running;
 	atomic_uintptr_t owner; /* thread_mark() of the thread that runs, or made, the loop */
-	int wake_fd; /* an eventfd */
+	int wake_fd;            /* an eventfd */
 	uv_poll_t wake;
 
 	/* -- the loop's own thread ------------------------------------------------------------------- */

@@ -67,8 +67,8 @@ struct overlay_env {
 };
 
 /* Read an entry's data (no I/O). ERR_INVALID "socks5: failed to decode config: invalid configuration: network: invalid port". */
-int overlay_open(const struct overlay_driver *drv, const struct overlay_env *env, const char *id, const struct value *data,
-	struct overlay **ret_overlay, struct err *e);
+int overlay_open(const struct overlay_driver *drv, const struct overlay_env *env, const char *id,
+	const struct value *data, struct overlay **ret_overlay, struct err *e);
 struct overlay *overlay_ref(struct overlay *o);
 void overlay_unref(struct overlay *o); /* any thread; the last one closes it */
 
@@ -81,7 +81,8 @@ bool overlay_isolates(const struct overlay *o);
 
 /* The key under which a kept-alive connection opened for `owner` (a process or call number) may be shared. "" when anyone may
  * use it. Writes at most ISOLATION_KEY_MAX bytes; returns `out`. `o` may be NULL. */
-char *overlay_isolation_key(const struct overlay *o, uint64_t owner, const char *host, char out[static ISOLATION_KEY_MAX]);
+char *overlay_isolation_key(
+	const struct overlay *o, uint64_t owner, const char *host, char out[static ISOLATION_KEY_MAX]);
 
 /* -- the set: entry id -> current instance. Any thread. -------------------------------------------- */
 

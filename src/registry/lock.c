@@ -30,7 +30,8 @@ static int check_modules(const struct value *modules, struct err *e)
 		if (value_read_string(m, "name", &name, e) < 0 || value_read_string(m, "version", &version, e) < 0)
 			return -1;
 		if (!is_module_name(name))
-			return err_set(e, ERR_INVALID, "line %u: invalid format (expected org/module, got \"%s\")", value_line(m), name);
+			return err_set(e, ERR_INVALID, "line %u: invalid format (expected org/module, got \"%s\")",
+				value_line(m), name);
 		if (!version[0])
 			return err_set(e, ERR_INVALID, "line %u: module \"%s\" has empty version", value_line(m), name);
 	}
@@ -43,7 +44,8 @@ static int read_directories(const struct value *root, struct project_lock *ret, 
 	const char *src = ".", *modules = ".wippy";
 
 	if (dirs && value_type(dirs) != VALUE_MAP)
-		return err_set(e, ERR_INVALID, "line %u: field 'directories': expected a map, got %s", value_line(dirs), value_type_name(dirs));
+		return err_set(e, ERR_INVALID, "line %u: field 'directories': expected a map, got %s", value_line(dirs),
+			value_type_name(dirs));
 	if (value_read_string(dirs, "src", &src, e) < 0 || value_read_string(dirs, "modules", &modules, e) < 0)
 		return -1;
 	if (!src[0])
@@ -63,7 +65,8 @@ int project_lock_read(const char *path, struct project_lock *ret, struct err *e)
 
 	if (yaml_read(path, &root, e) < 0) {
 		if (e->kind == ERR_NOT_FOUND)
-			return err_set(e, ERR_NOT_FOUND, "lock file not found: %s; run `wippy init` in the project's folder", path);
+			return err_set(e, ERR_NOT_FOUND,
+				"lock file not found: %s; run `wippy init` in the project's folder", path);
 		return err_prefix(e, "failed to load lock file");
 	}
 	if (value_type(root) != VALUE_MAP && value_type(root) != VALUE_NIL)

@@ -9,18 +9,50 @@
 
 /* Dotted paths; '*' as a segment stands for every key or item, as part of one for any text. */
 static const char *const data_paths[] = {
-	"config", "groups", "imports.*", "*.depends_on",
-	"lifecycle.requires", "lifecycle.depends_on", "lifecycle.security.policies", "lifecycle.security.groups",
-	"token_store", "security.policies", "security.groups", "security.token_store",
-	"env", "*_env", "storage", "storages",
-	"server", "middleware", "post_middleware", "network", "tls.*_env",
-	"host", "process", "func",
-	"contracts.*.contract", "contracts.*.methods.*",
-	"fs", "queue", "driver", "dead_letter.queue", "set", "store", "bucket", "client",
+	"config",
+	"groups",
+	"imports.*",
+	"*.depends_on",
+	"lifecycle.requires",
+	"lifecycle.depends_on",
+	"lifecycle.security.policies",
+	"lifecycle.security.groups",
+	"token_store",
+	"security.policies",
+	"security.groups",
+	"security.token_store",
+	"env",
+	"*_env",
+	"storage",
+	"storages",
+	"server",
+	"middleware",
+	"post_middleware",
+	"network",
+	"tls.*_env",
+	"host",
+	"process",
+	"func",
+	"contracts.*.contract",
+	"contracts.*.methods.*",
+	"fs",
+	"queue",
+	"driver",
+	"dead_letter.queue",
+	"set",
+	"store",
+	"bucket",
+	"client",
 };
 
 static const char *const meta_paths[] = {
-	"parent", "depends_on", "groups", "server", "router", "*_env", "options.network",
+	"parent",
+	"depends_on",
+	"groups",
+	"server",
+	"router",
+	"*_env",
+	"options.network",
 };
 
 struct visit {
@@ -36,8 +68,7 @@ static void visit_leaf(const struct value *v, const struct visit *to)
 	}
 	for (size_t i = 0; i < value_count(v); i++) {
 		const char *key;
-		const struct value *item =
-			value_type(v) == VALUE_LIST ? value_at(v, i) : value_pair(v, i, &key, NULL);
+		const struct value *item = value_type(v) == VALUE_LIST ? value_at(v, i) : value_pair(v, i, &key, NULL);
 
 		if (value_type(item) == VALUE_STRING)
 			to->fn(to->arg, value_get_string(item, NULL));

@@ -46,7 +46,8 @@ static void keep_entry(struct loader *l, struct entry *e)
 		struct err err = {0};
 
 		if (other)
-			err_set(&err, ERR_INVALID, "already defined at %s:%u; rename one of them", other->file, other->line);
+			err_set(&err, ERR_INVALID, "already defined at %s:%u; rename one of them", other->file,
+				other->line);
 		else
 			err_set(&err, ERR_INVALID, "more than %d entries", PROJECT_ENTRIES_MAX);
 		entry_prefix(&err, e, NULL);
@@ -117,13 +118,14 @@ static int read_name(const struct value *def, const char *field, const char *whe
 	const char *text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
 
 	if (text[strspn(text, " \t")] == '\0')
-		return err_set(e, ERR_INVALID, "%s.%s: %s is required and must be a non-empty string", where, field, field);
+		return err_set(
+			e, ERR_INVALID, "%s.%s: %s is required and must be a non-empty string", where, field, field);
 	*ret = text;
 	return 0;
 }
 
-static int make_entry(const struct definition *d, const struct value *def, const char *where, const char *const *skip, size_t nskip,
-	struct entry **ret, struct err *e)
+static int make_entry(const struct definition *d, const struct value *def, const char *where, const char *const *skip,
+	size_t nskip, struct entry **ret, struct err *e)
 {
 	const struct value *meta = value_get(def, "meta");
 	struct value *inlined_meta = NULL, *data = NULL, *merged = NULL;
@@ -131,14 +133,17 @@ static int make_entry(const struct definition *d, const struct value *def, const
 	struct entry *fresh;
 
 	if (value_type(def) != VALUE_MAP)
-		return err_set(e, ERR_INVALID, "line %u: %s: expected a map, got %s", value_line(def), where, value_type_name(def));
+		return err_set(e, ERR_INVALID, "line %u: %s: expected a map, got %s", value_line(def), where,
+			value_type_name(def));
 	if (read_name(def, "name", where, &name, e) < 0 || read_name(def, "kind", where, &kind, e) < 0)
 		return err_prefix(e, "line %u", value_line(def));
 	if (strchr(name, ':'))
-		return err_set(e, ERR_INVALID, "line %u: %s.name: '%s' must not contain ':'; the namespace is added by the file", value_line(def),
-			where, name);
+		return err_set(e, ERR_INVALID,
+			"line %u: %s.name: '%s' must not contain ':'; the namespace is added by the file",
+			value_line(def), where, name);
 	if (meta && value_type(meta) != VALUE_MAP && value_type(meta) != VALUE_NIL)
-		return err_set(e, ERR_INVALID, "line %u: %s.meta: expected a map, got %s", value_line(meta), where, value_type_name(meta));
+		return err_set(e, ERR_INVALID, "line %u: %s.meta: expected a map, got %s", value_line(meta), where,
+			value_type_name(meta));
 
 	fresh = xcalloc(1, sizeof(*fresh));
 	refcount_init(&fresh->refs);
@@ -150,7 +155,8 @@ static int make_entry(const struct definition *d, const struct value *def, const
 	fresh->line = value_line(def);
 	merged = merge_meta(d->meta, meta);
 	data = entry_data(def, skip, nskip);
-	if (source_inline(&d->root, merged, "meta", &inlined_meta, e) < 0 || source_inline(&d->root, data, "", &fresh->data, e) < 0) {
+	if (source_inline(&d->root, merged, "meta", &inlined_meta, e) < 0 ||
+		source_inline(&d->root, data, "", &fresh->data, e) < 0) {
 		err_prefix(e, "entry %s", fresh->id);
 		entry_unref(fresh);
 		fresh = NULL;
@@ -167,14 +173,16 @@ static int make_entry(const struct definition *d, const struct value *def, const
 static void read_document(struct loader *l, const struct definition *d, const struct value *doc)
 {
 	static const char *const batch_skip[] = {"name", "kind", "meta", "data"};
-	static const char *const single_skip[] = {"namespace", "name", "kind", "meta", "version", "requirements", "entries"};
+	static const char *const single_skip[] = {
+		"namespace", "name", "kind", "meta", "version", "requirements", "entries"};
 	const struct value *entries = value_get(doc, "entries");
 	struct entry *made;
 	struct err e = {0};
 
 	if (!entries) {
 		if (!value_get(doc, "name") && !value_get(doc, "kind"))
-			err_set(&e, ERR_INVALID, "entries: either entries array or single entry (name/kind) must be provided");
+			err_set(&e, ERR_INVALID,
+				"entries: either entries array or single entry (name/kind) must be provided");
 		else if (make_entry(d, doc, "entry", single_skip, ARRAY_LEN(single_skip), &made, &e) == 0) {
 			keep_entry(l, made);
 			return;
@@ -184,7 +192,8 @@ static void read_document(struct loader *l, const struct definition *d, const st
 		return;
 	}
 	if (value_type(entries) != VALUE_LIST && value_type(entries) != VALUE_NIL) {
-		err_set(&e, ERR_INVALID, "%s: line %u: entries: expected a list, got %s", d->file, value_line(entries), value_type_name(entries));
+		err_set(&e, ERR_INVALID, "%s: line %u: entries: expected a list, got %s", d->file, value_line(entries),
+			value_type_name(entries));
 		note_problem(l, &e);
 		return;
 	}
@@ -228,7 +237,8 @@ static void read_definition(struct loader *l, const char *dir, const char *name)
 	if (value_get(doc, "entries") == NULL)
 		meta = NULL; /* in the single form the file's meta is the entry's own */
 	if (meta && value_type(meta) != VALUE_MAP && value_type(meta) != VALUE_NIL) {
-		err_set(&e, ERR_INVALID, "%s: line %u: meta: expected a map, got %s", shown, value_line(meta), value_type_name(meta));
+		err_set(&e, ERR_INVALID, "%s: line %u: meta: expected a map, got %s", shown, value_line(meta),
+			value_type_name(meta));
 		note_problem(l, &e);
 		goto out;
 	}
@@ -292,18 +302,20 @@ static void scan(struct loader *l, const char *dir, unsigned depth)
 	free(names);
 }
 
-int project_load(const struct project_lock *lock, const char *dir, project_problem_fn *problem, void *arg, struct project_entries *ret,
-	struct err *e)
+int project_load(const struct project_lock *lock, const char *dir, project_problem_fn *problem, void *arg,
+	struct project_entries *ret, struct err *e)
 {
 	struct project_entries out = {0};
 	const char *shown = strncmp(lock->src, "./", 2) == 0 && lock->src[2] ? lock->src + 2 : lock->src;
 	char *root = lock->src[0] == '/' ? xstrdup(lock->src) : xasprintf("%s/%s", dir, shown);
-	struct loader l = {.root = root, .shown = shown, .problem = problem, .arg = arg, .out = &out, .by_id = map_new()};
+	struct loader l = {
+		.root = root, .shown = shown, .problem = problem, .arg = arg, .out = &out, .by_id = map_new()};
 	struct stat st;
 	int rc = -1;
 
 	if (stat(root, &st) < 0)
-		log_warn("project", "source root does not exist; nothing is loaded from it", LOG_STR("path", lock->src));
+		log_warn(
+			"project", "source root does not exist; nothing is loaded from it", LOG_STR("path", lock->src));
 	else
 		scan(&l, "", 0);
 	if (l.nproblems == 0) {

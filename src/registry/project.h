@@ -35,8 +35,8 @@ typedef void project_problem_fn(void *arg, const struct err *e);
 
 /* Read every definition file (*.yaml, *.yml, *.json with a `namespace`) under the source root and inline file:// references. `problem` (may be NULL)
  * hears of all problems of all files; `e` gets the first. Files are named relative to `dir`, the folder of the lock file. */
-int project_load(const struct project_lock *l, const char *dir, project_problem_fn *problem, void *arg, struct project_entries *ret,
-	struct err *e);
+int project_load(const struct project_lock *l, const char *dir, project_problem_fn *problem, void *arg,
+	struct project_entries *ret, struct err *e);
 void project_entries_done(struct project_entries *p);
 
 /* Set "ns:name:path" to `v` (borrowed) on the loaded entries: path is `kind`, `meta.x.y`, `data.x.y` or bare `x.y`. ERR_INVALID
@@ -45,6 +45,7 @@ int project_override(struct project_entries *p, const char *key, const struct va
 
 /* Drop the entries that `disable.namespaces` and `disable.entries` (lists of patterns, either may be NULL) name: segments split at dots,
  * `*` is one segment, `**` any number, `(a|b)` alternatives. ERR_INVALID for a malformed pattern. */
-int project_disable(struct project_entries *p, const struct value *namespaces, const struct value *entries, struct err *e);
+int project_disable(
+	struct project_entries *p, const struct value *namespaces, const struct value *entries, struct err *e);
 
 #endif

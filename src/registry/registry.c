@@ -102,8 +102,10 @@ static int refuse_kind(const struct registry *r, const struct entry *e, struct e
 		}
 	}
 	if (nearest)
-		return err_set(err, ERR_INVALID, "field 'kind': no listener for kind '%s'; did you mean '%s'?", e->kind, nearest);
-	return err_set(err, ERR_INVALID, "field 'kind': no listener for kind '%s'; `wippy help kinds` lists those there are", e->kind);
+		return err_set(err, ERR_INVALID, "field 'kind': no listener for kind '%s'; did you mean '%s'?", e->kind,
+			nearest);
+	return err_set(err, ERR_INVALID,
+		"field 'kind': no listener for kind '%s'; `wippy help kinds` lists those there are", e->kind);
 }
 
 static int apply_one(struct registry *r, struct entry *e, struct err *err)

@@ -31,7 +31,7 @@ struct entry *registry_get(struct registry *r, const char *id);
 struct snapshot *registry_snapshot(struct registry *r);
 void snapshot_unref(struct snapshot *s);
 size_t snapshot_count(const struct snapshot *s);
-struct entry *snapshot_at(const struct snapshot *s, size_t i); /* borrowed */
+struct entry *snapshot_at(const struct snapshot *s, size_t i);        /* borrowed */
 struct entry *snapshot_get(const struct snapshot *s, const char *id); /* borrowed, NULL if absent */
 uint64_t snapshot_version(const struct snapshot *s);
 

@@ -58,7 +58,8 @@ static int check_inside(const char *root, const char *full, const char *shown, s
 		return err_set_errno(e, ERR_INVALID, errno, "failed to read file %s", shown);
 	len = strlen(real_root);
 	if (strncmp(real_file, real_root, len) != 0 || (real_file[len] != '/' && len > 1))
-		return err_set(e, ERR_INVALID, "path traversal detected in file path: %s is a link out of the source root", shown);
+		return err_set(e, ERR_INVALID,
+			"path traversal detected in file path: %s is a link out of the source root", shown);
 	return 0;
 }
 
@@ -90,7 +91,8 @@ static int read_file(const char *full, const char *shown, struct value **ret, st
 			break;
 		buf_commit(&text, (size_t)n);
 		if (buf_len(&text) > PROJECT_FILE_BYTES_MAX) {
-			err_set(e, ERR_INVALID, "failed to read file %s: larger than %d MiB", shown, PROJECT_FILE_BYTES_MAX >> 20);
+			err_set(e, ERR_INVALID, "failed to read file %s: larger than %d MiB", shown,
+				PROJECT_FILE_BYTES_MAX >> 20);
 			goto out;
 		}
 	}
@@ -147,7 +149,8 @@ static bool has_reference(const struct value *v)
 	return false;
 }
 
-static int inline_children(const struct source_root *root, const struct value *v, const char *field, struct value **ret, struct err *e)
+static int inline_children(
+	const struct source_root *root, const struct value *v, const char *field, struct value **ret, struct err *e)
 {
 	bool is_list = value_type(v) == VALUE_LIST;
 	struct value *copy = is_list ? value_list() : value_map();
@@ -156,7 +159,8 @@ static int inline_children(const struct source_root *root, const struct value *v
 		const char *key = NULL;
 		const struct value *item = is_list ? value_at(v, i) : value_pair(v, i, &key, NULL);
 		struct value *fresh = NULL;
-		char *path = is_list ? xasprintf("%s[%zu]", field, i) : xasprintf("%s%s%s", field, field[0] ? "." : "", key);
+		char *path =
+			is_list ? xasprintf("%s[%zu]", field, i) : xasprintf("%s%s%s", field, field[0] ? "." : "", key);
 		int rc = source_inline(root, item, path, &fresh, e);
 
 		free(path);
@@ -173,7 +177,8 @@ static int inline_children(const struct source_root *root, const struct value *v
 	return 0;
 }
 
-int source_inline(const struct source_root *root, const struct value *v, const char *field, struct value **ret, struct err *e)
+int source_inline(
+	const struct source_root *root, const struct value *v, const char *field, struct value **ret, struct err *e)
 {
 	if (!has_reference(v)) {
 		*ret = value_ref((struct value *)v);

@@ -17,6 +17,7 @@ struct source_root {
 
 /* A new reference to `v` with every reference in it replaced; the same tree when there is none. `field` is the path shown in errors:
  * "line 9: field 'source': failed to read file probe.lua: no such file or directory". */
-int source_inline(const struct source_root *root, const struct value *v, const char *field, struct value **ret, struct err *e);
+int source_inline(
+	const struct source_root *root, const struct value *v, const char *field, struct value **ret, struct err *e);
 
 #endif

@@ -43,10 +43,10 @@ struct runtime_config {
 	size_t heap_memory_max;      /* bytes per Lua heap; 0 = no cap */
 	unsigned heap_instances_max; /* processes per Lua heap; 0 = 4096 */
 	struct http_client_config http;
-	const char *default_network; /* network_service.default_network; NULL or "" = none; copied */
+	const char *default_network;   /* network_service.default_network; NULL or "" = none; copied */
 	const char *network_state_dir; /* absolute; copied */
-	bool strict_mode;            /* security.strict_mode */
-	uint64_t shutdown_timeout_ms; /* 0 = 30000 */
+	bool strict_mode;              /* security.strict_mode */
+	uint64_t shutdown_timeout_ms;  /* 0 = 30000 */
 };
 
 /* Visible to service/ (kinds) and app/. */
@@ -83,8 +83,8 @@ typedef void runtime_exec_fn(void *arg, int exit_code, const char *text, const s
  * stops, with its exit code as runtime_run()'s result. `host_id` NULL: the only terminal.host. Errors: NOT_FOUND "no terminal.host found in registry";
  * "multiple terminal hosts found (a:b, a:c), use --host to specify"; "host not found"; "factory not found". A chunk that fails is reported through
  * `done` (exit code 1). Before or during runtime_run(). */
-int runtime_exec(struct runtime *rt, const char *entry_id, const char *host_id, const char *const *args, unsigned nargs, runtime_exec_fn *done,
-	void *arg, struct err *e);
+int runtime_exec(struct runtime *rt, const char *entry_id, const char *host_id, const char *const *args, unsigned nargs,
+	runtime_exec_fn *done, void *arg, struct err *e);
 
 /* Turn the control loop until the runtime has stopped; returns the exit code. The first SIGINT/SIGTERM stops in order; the second ends the
  * program at once with status 1. */

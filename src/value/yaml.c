@@ -37,7 +37,7 @@ struct frame {
 	struct value *v;
 	char *key; /* the key that waits for its value */
 	struct position key_at;
-	bool merging; /* that key is a plain "<<" */
+	bool merging;         /* that key is a plain "<<" */
 	struct value *merges; /* maps to merge when the map ends, in order; NULL when none */
 	char *anchor;
 	struct weight before; /* of the document up to here */
@@ -60,8 +60,8 @@ struct yaml {
 	struct value *root;
 	struct map *anchors; /* name to struct anchor */
 	struct weight weight;
-	bool ended; /* the first document is complete */
-	size_t key_end; /* where the last key ended in the text */
+	bool ended;         /* the first document is complete */
+	size_t key_end;     /* where the last key ended in the text */
 	struct position at; /* of the last node that had one */
 };
 
@@ -73,8 +73,7 @@ static void anchor_free(void *p)
 	free(a);
 }
 
-static int __attribute__((format(printf, 3, 4))) fail(
-	const struct yaml *y, struct position at, const char *fmt, ...)
+static int __attribute__((format(printf, 3, 4))) fail(const struct yaml *y, struct position at, const char *fmt, ...)
 {
 	va_list ap;
 

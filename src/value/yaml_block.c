@@ -110,7 +110,7 @@ static void add_breaks(struct buf *out, size_t n)
 static bool is_document_marker(const struct yaml_block *b, size_t i)
 {
 	return b->len - i > 3 && (memcmp(b->text + i, "---", 3) == 0 || memcmp(b->text + i, "...", 3) == 0) &&
-		(is_blank(b->text[i + 3]) || b->text[i + 3] == '\n');
+	       (is_blank(b->text[i + 3]) || b->text[i + 3] == '\n');
 }
 
 /* True if only blanks and comments stand between the two ends. */
@@ -130,7 +130,7 @@ const char *yaml_block_text(const struct yaml_block *b, struct buf *out)
 {
 	struct header h;
 	size_t indent, empty, i;
-	bool any = false;        /* a line was added, its break is still owed */
+	bool any = false;          /* a line was added, its break is still owed */
 	bool was_indented = false; /* that line began with a blank */
 
 	if (!find_header(b, &h))

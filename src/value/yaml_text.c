@@ -31,8 +31,8 @@ struct text {
 	uint32_t line;
 	uint32_t column;
 	size_t flow_tokens; /* on this line */
-	bool blank; /* nothing but blanks on this line yet */
-	bool in_head; /* only directives, comments and empty lines before this line */
+	bool blank;         /* nothing but blanks on this line yet */
+	bool in_head;       /* only directives, comments and empty lines before this line */
 	bool in_directive;
 	bool in_tag; /* within what would be a tag, if it is not in a scalar */
 	unsigned directives;
@@ -109,7 +109,8 @@ static int check(struct text *t, uint32_t code, struct err *e)
 	char what[80];
 
 	if (!is_allowed(code)) {
-		snprintf(what, sizeof(what), "character U+%04" PRIX32 " is not allowed here, write it as an escape", code);
+		snprintf(what, sizeof(what), "character U+%04" PRIX32 " is not allowed here, write it as an escape",
+			code);
 		return fail(t, e, what);
 	}
 	if (check_tag(t, code, e) < 0)
@@ -126,8 +127,7 @@ static int check(struct text *t, uint32_t code, struct err *e)
 	return 0;
 }
 
-int yaml_prepare_text(
-	const char *name, const char *text, size_t len, char **ret_text, size_t *ret_len, struct err *e)
+int yaml_prepare_text(const char *name, const char *text, size_t len, char **ret_text, size_t *ret_len, struct err *e)
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	struct text t = {.name = name, .line = 1, .column = 1, .blank = true, .in_head = true};

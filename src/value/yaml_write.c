@@ -21,7 +21,7 @@ static bool is_printable(uint32_t code)
 {
 	/* U+2028 and U+2029 end a line for older readers, U+FEFF looks like a byte order mark. */
 	return (code >= 0x20 && code < 0x7f) ||
-		(code >= 0xa0 && code != 0x2028 && code != 0x2029 && code != 0xfeff && code != 0xfffe && code != 0xffff);
+	       (code >= 0xa0 && code != 0x2028 && code != 0x2029 && code != 0xfeff && code != 0xfffe && code != 0xffff);
 }
 
 /* True if all characters are printable or, with `lines`, newlines and tabs. */

@@ -73,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	n = layout_format(&t, whole, strlen(whole), out, sizeof(out));
 	MUST(n < sizeof(out));
 	MUST(layout_parse(whole, strlen(whole), out, n, &again, &e) == 0);
-	MUST(again.year == p.year && again.day == p.day && again.second == p.second && again.nanosecond == p.nanosecond);
+	MUST(again.year == p.year && again.day == p.day && again.second == p.second &&
+		again.nanosecond == p.nanosecond);
 	return 0;
 }

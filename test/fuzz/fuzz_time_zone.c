@@ -11,7 +11,8 @@
 
 static void ask(struct zone_table *t)
 {
-	static const int64_t times[] = {INT64_MIN / 2, -5000000000, -1, 0, 1711846800, 1729990800, 2147483648, 4102444800, INT64_MAX / 2};
+	static const int64_t times[] = {
+		INT64_MIN / 2, -5000000000, -1, 0, 1711846800, 1729990800, 2147483648, 4102444800, INT64_MAX / 2};
 	struct zone z = {.name = "x", .table = t};
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {

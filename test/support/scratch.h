@@ -16,7 +16,8 @@ static char scratch_dir[256];
 static inline int scratch_setup(void **state)
 {
 	(void)state;
-	snprintf(scratch_dir, sizeof(scratch_dir), "%s/wippy-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	snprintf(
+		scratch_dir, sizeof(scratch_dir), "%s/wippy-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	return mkdtemp(scratch_dir) ? 0 : -1;
 }
 

@@ -59,7 +59,8 @@ static void test_choice(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct frame *caller = cases[i].caller ? frame_with(cases[i].caller, cases[i].caller_by) : NULL;
-		struct frame_network net = frame_choose_network(caller, cases[i].call, cases[i].entry, cases[i].fallback);
+		struct frame_network net =
+			frame_choose_network(caller, cases[i].call, cases[i].entry, cases[i].fallback);
 
 		if (strcmp(net.overlay, cases[i].overlay) != 0 || net.chosen_by != cases[i].by ||
 			net.must_exist != cases[i].must_exist)

@@ -50,16 +50,15 @@ static void layers(void **state)
 
 	(void)state;
 	setenv("WIPPY_TEST_NET", "app:tor", 1);
-	scratch_write("one.yaml",
-		"version: \"1.0\"\n"
-		"vars: {secs: 5}\n"
-		"network_service: {state_dir: st, default_network: \"${env:WIPPY_TEST_NET}\"}\n"
-		"shutdown: {timeout: 1s}\n"
-		"logger: {encoding: json}\n"
-		"lua: {heap_memory: 64M}\n"
-		"profiles:\n"
-		"  fast: {shutdown: {timeout: \"${secs}s\"}}\n"
-		"  broken: {shutdown: {timeout: \"${env:WIPPY_TEST_UNSET}\"}}\n");
+	scratch_write("one.yaml", "version: \"1.0\"\n"
+				  "vars: {secs: 5}\n"
+				  "network_service: {state_dir: st, default_network: \"${env:WIPPY_TEST_NET}\"}\n"
+				  "shutdown: {timeout: 1s}\n"
+				  "logger: {encoding: json}\n"
+				  "lua: {heap_memory: 64M}\n"
+				  "profiles:\n"
+				  "  fast: {shutdown: {timeout: \"${secs}s\"}}\n"
+				  "  broken: {shutdown: {timeout: \"${env:WIPPY_TEST_UNSET}\"}}\n");
 	scratch_write("two.yaml", "version: \"1.0\"\nshutdown: {timeout: 2s}\nsecurity: {strict_mode: true}\n");
 	assert_int_equal(load(NULL, NULL, &c, &e), 0);
 	assert_int_equal(c.shutdown_timeout_ns, 2000000000);
@@ -85,16 +84,21 @@ static void refusals(void **state)
 		{"shutdown: {timeout: 1s}\n", NULL, NULL, "missing version field"},
 		{"version: 1.0\n", NULL, NULL, "unsupported version"},
 		{"version: \"2.0\"\n", NULL, NULL, "unsupported version"},
-		{"version: \"1.0\"\nshutdown: 5\n", NULL, NULL, "one.yaml:2: section 'shutdown': expected a map, got integer"},
+		{"version: \"1.0\"\nshutdown: 5\n", NULL, NULL,
+			"one.yaml:2: section 'shutdown': expected a map, got integer"},
 		{"version: \"1.0\"\nshutdown:\n  timeout: 5\n", NULL, NULL,
 			"line 3: shutdown.timeout: expected a duration string such as \"30s\", got integer"},
-		{"version: \"1.0\"\nshutdown: {timeout: soon}\n", NULL, NULL, "expected a duration string such as \"30s\", got string soon"},
-		{"version: \"1.0\"\nsecurity: {strict_mode: \"yes\"}\n", NULL, NULL, "security.strict_mode: expected true or false, got string yes"},
-		{"version: \"1.0\"\nlogger: {encoding: xml}\n", NULL, NULL, "logger.encoding: expected \"console\" or \"json\", got string xml"},
+		{"version: \"1.0\"\nshutdown: {timeout: soon}\n", NULL, NULL,
+			"expected a duration string such as \"30s\", got string soon"},
+		{"version: \"1.0\"\nsecurity: {strict_mode: \"yes\"}\n", NULL, NULL,
+			"security.strict_mode: expected true or false, got string yes"},
+		{"version: \"1.0\"\nlogger: {encoding: xml}\n", NULL, NULL,
+			"logger.encoding: expected \"console\" or \"json\", got string xml"},
 		{"version: \"1.0\"\nlua: {heap_memory: 1}\n", NULL, NULL, "lua.heap_memory: expected at least 4M"},
 		{"version: \"1.0\"\nnetwork_service: {default_network: \"${env:WIPPY_TEST_UNSET}\"}\n", NULL, NULL,
 			"line 2: environment variable WIPPY_TEST_UNSET is not set"},
-		{"version: \"1.0\"\nlogger: {encoding: \"${nope}\"}\n", NULL, NULL, "variable 'nope' is not defined under vars"},
+		{"version: \"1.0\"\nlogger: {encoding: \"${nope}\"}\n", NULL, NULL,
+			"variable 'nope' is not defined under vars"},
 		{"version: \"1.0\"\n", "x", NULL, "invalid --set \"x\": expected section.path=value"},
 		{"version: \"1.0\"\n", "x=1", NULL, "invalid --set \"x\": key must be section.path"},
 		{"version: \"1.0\"\n", NULL, "gone", "unknown profile 'gone'"},
@@ -130,13 +134,12 @@ static void unknown_keys_are_told_with_their_line(void **state)
 	struct err e = {0};
 
 	(void)state;
-	scratch_write("one.yaml",
-		"version: \"1.0\"\n"
-		"network_service:\n"
-		"  defualt_network: app:tor\n"
-		"shutdonw: {timeout: 1s}\n"
-		"cluster: {enabled: true}\n"
-		"override: {\"app:x:y\": 1}\n");
+	scratch_write("one.yaml", "version: \"1.0\"\n"
+				  "network_service:\n"
+				  "  defualt_network: app:tor\n"
+				  "shutdonw: {timeout: 1s}\n"
+				  "cluster: {enabled: true}\n"
+				  "override: {\"app:x:y\": 1}\n");
 	assert_int_equal(load(NULL, NULL, &c, &e), 0);
 	assert_non_null(strstr(warned, "one.yaml:3: network_service.defualt_network: unknown key, ignored\n"));
 	assert_non_null(strstr(warned, "one.yaml:4: shutdonw: unknown key, ignored\n"));
@@ -151,8 +154,17 @@ static void coercion(void **state)
 		const char *text;
 		enum value_type type;
 	} cases[] = {
-		{"true", VALUE_BOOL}, {"FALSE", VALUE_BOOL}, {"12", VALUE_INT}, {"-3", VALUE_INT}, {"007", VALUE_STRING}, {"1.5", VALUE_FLOAT},
-		{"1e3", VALUE_FLOAT}, {"1.2.3", VALUE_STRING}, {":9090", VALUE_STRING}, {"", VALUE_STRING}, {"e", VALUE_STRING},
+		{"true", VALUE_BOOL},
+		{"FALSE", VALUE_BOOL},
+		{"12", VALUE_INT},
+		{"-3", VALUE_INT},
+		{"007", VALUE_STRING},
+		{"1.5", VALUE_FLOAT},
+		{"1e3", VALUE_FLOAT},
+		{"1.2.3", VALUE_STRING},
+		{":9090", VALUE_STRING},
+		{"", VALUE_STRING},
+		{"e", VALUE_STRING},
 		{"99999999999999999999", VALUE_STRING},
 	};
 
@@ -187,8 +199,13 @@ static void sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(defaults), TEST(layers), TEST(refusals), TEST(missing_named_file), TEST(unknown_keys_are_told_with_their_line),
-		TEST(coercion), TEST(sizes),
+		TEST(defaults),
+		TEST(layers),
+		TEST(refusals),
+		TEST(missing_named_file),
+		TEST(unknown_keys_are_told_with_their_line),
+		TEST(coercion),
+		TEST(sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

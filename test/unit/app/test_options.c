@@ -116,8 +116,11 @@ static void refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(options_anywhere), cmocka_unit_test(short_forms), cmocka_unit_test(two_dashes_end_options),
-		cmocka_unit_test(lone_dash_is_an_argument), cmocka_unit_test(refusals),
+		cmocka_unit_test(options_anywhere),
+		cmocka_unit_test(short_forms),
+		cmocka_unit_test(two_dashes_end_options),
+		cmocka_unit_test(lone_dash_is_an_argument),
+		cmocka_unit_test(refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,9 +136,28 @@ static void rules(void **state)
 		{"EST5EDT,0/0,J365/25", 1704085199, -14400, "EDT"},
 	};
 	static const char *const broken[] = {
-		"", "U", "UT0", "UTC", "UTC+", "UTC0x", "<UTC0", "<>0", "UTC26", "UTC0:60", "CET-1CEST,", "CET-1CEST,M3.5.0", "CET-1CEST,M3.5.0,",
-		"CET-1CEST,M13.1.0,M10.5.0", "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,M3.5.7,M10.5.0", "CET-1CEST,J0,J1", "CET-1CEST,366,1", "CET-1CEST,M3.5.0/168,M10.5.0",
-		"CET-1CEST,M3.5.0,M10.5.0x", "CET-1CE,M3.5.0,M10.5.0", "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ0",
+		"",
+		"U",
+		"UT0",
+		"UTC",
+		"UTC+",
+		"UTC0x",
+		"<UTC0",
+		"<>0",
+		"UTC26",
+		"UTC0:60",
+		"CET-1CEST,",
+		"CET-1CEST,M3.5.0",
+		"CET-1CEST,M3.5.0,",
+		"CET-1CEST,M13.1.0,M10.5.0",
+		"CET-1CEST,M3.6.0,M10.5.0",
+		"CET-1CEST,M3.5.7,M10.5.0",
+		"CET-1CEST,J0,J1",
+		"CET-1CEST,366,1",
+		"CET-1CEST,M3.5.0/168,M10.5.0",
+		"CET-1CEST,M3.5.0,M10.5.0x",
+		"CET-1CE,M3.5.0,M10.5.0",
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ0",
 	};
 
 	(void)state;
@@ -285,8 +304,20 @@ static void broken_files(void **state)
 static void names(void **state)
 {
 	static const char *const unknown[] = {
-		"Mars/Olympus", "../zoneinfo/UTC", "Europe/../UTC", "Europe/./Berlin", "/usr/share/zoneinfo/UTC", "Europe//Berlin", "Europe/Berlin/", "Europe",
-		"..", ".", "utc\n", "Europe\\Berlin", "tzdata.zi", "zone.tab",
+		"Mars/Olympus",
+		"../zoneinfo/UTC",
+		"Europe/../UTC",
+		"Europe/./Berlin",
+		"/usr/share/zoneinfo/UTC",
+		"Europe//Berlin",
+		"Europe/Berlin/",
+		"Europe",
+		"..",
+		".",
+		"utc\n",
+		"Europe\\Berlin",
+		"tzdata.zi",
+		"zone.tab",
 	};
 	const struct zone *z, *again;
 	struct err e;

@@ -27,10 +27,8 @@ static int fake_open(const struct value *data, struct overlay **ret, struct err 
 {
 	struct fake_overlay *o = xcalloc(1, sizeof(*o));
 
-	(void)data;
-	(void)e;
 	*ret = &o->base;
-	return 0;
+	return overlay_read_isolation(data, &o->base, e);
 }
 
 static void fake_connected(void *arg, int fd, const struct addr *peer, const struct err *e)
@@ -86,19 +84,26 @@ static const struct overlay_driver fake_driver = {
 	.close = fake_close,
 };
 
-static struct overlay *overlay_new(struct fixture *f, const char *id)
+static struct overlay *overlay_new_isolating(struct fixture *f, const char *id, const char *isolation)
 {
 	static const struct overlay_env env = {.state_dir = "/nonexistent"};
 	struct value *data = value_map();
 	struct overlay *o;
 	struct err e;
 
+	if (*isolation)
+		value_map_set(data, "isolation", value_string(isolation, strlen(isolation)));
 	fake_target = &f->server;
 	fake_dials = 0;
 	fake_fails = false;
 	assert_int_equal(overlay_open(&fake_driver, &env, id, data, &o, &e), 0);
 	value_unref(data);
 	return o;
+}
+
+static struct overlay *overlay_new(struct fixture *f, const char *id)
+{
+	return overlay_new_isolating(f, id, "");
 }
 
 static void fetch(struct fixture *f, struct overlay *o, const char *key, const char *url, struct result *r)
@@ -155,6 +160,42 @@ static void keys_divide_the_pool(void **state)
 	assert_int_equal(f.server.nconns, 6);
 	overlay_unref(a);
 	overlay_unref(b);
+	result_done(&r);
+	fixture_close(&f);
+}
+
+static void keys_follow_owner_and_hop(void **state)
+{
+	struct fixture f;
+	struct overlay *by_process, *by_host;
+	struct result r = {0};
+	char url[200], key[ISOLATION_KEY_MAX];
+	struct http_request req = {.method = "GET", .url = url};
+
+	(void)state;
+	fixture_open(&f, NULL, NULL);
+	by_process = overlay_new_isolating(&f, "app:a", "process");
+	by_host = overlay_new_isolating(&f, "app:b", "host");
+	snprintf(url, sizeof(url), "http://site.test:%d/hello", f.server.port);
+	req.overlay = by_process;
+	for (req.owner = 1; req.owner <= 2; req.owner++) {
+		send_request(&f, &req, &r);
+		check_ok(&r, 200, "hello");
+		assert_false(r.reused);
+		send_request(&f, &req, &r);
+		assert_true(r.reused);
+	}
+	assert_int_equal(f.server.nconns, 2);
+	/* A redirect leads to another host, so to another identity. */
+	req.overlay = by_host;
+	snprintf(url, sizeof(url), "http://site.test:%d/redirect?to=http://elsewhere.test:%d/hello", f.server.port,
+		f.server.port);
+	send_request(&f, &req, &r);
+	check_ok(&r, 200, "hello");
+	assert_string_equal(fake_key, overlay_isolation_key(by_host, 3, "elsewhere.test", key));
+	assert_string_not_equal(fake_key, overlay_isolation_key(by_host, 3, "site.test", key));
+	overlay_unref(by_process);
+	overlay_unref(by_host);
 	result_done(&r);
 	fixture_close(&f);
 }
@@ -481,6 +522,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_divide_the_pool),
+		cmocka_unit_test(keys_follow_owner_and_hop),
 		cmocka_unit_test(overlay_failures_are_final),
 		cmocka_unit_test(literals_on_an_overlay_are_judged),
 		cmocka_unit_test(dropped_generation),

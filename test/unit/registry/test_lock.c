@@ -44,11 +44,10 @@ static void keeps_what_it_does_not_own(void **state)
 	struct err e = {0};
 
 	(void)state;
-	scratch_write("wippy.lock",
-		"directories: {src: old}\n"
-		"modules:\n  - {name: acme/jobs, version: 1.2.3}\n"
-		"options: {unpack_modules: true}\n"
-		"stranger: 1\n");
+	scratch_write("wippy.lock", "directories: {src: old}\n"
+				    "modules:\n  - {name: acme/jobs, version: 1.2.3}\n"
+				    "options: {unpack_modules: true}\n"
+				    "stranger: 1\n");
 	assert_int_equal(project_lock_write(scratch_path("wippy.lock"), "code", "mods", &e), 0);
 	assert_int_equal(project_lock_read(scratch_path("wippy.lock"), &l, &e), 0);
 	assert_string_equal(l.src, "code");
@@ -80,7 +79,8 @@ static void refuses(void **state)
 		{"directories: 5\n", "line 1: field 'directories': expected a map, got integer"},
 		{"directories: {src: [a]}\n", "field 'src'"},
 		{"modules:\n  - {name: nope, version: 1}\n", "expected"},
-		{"modules:\n  - {name: nope, version: \"1\"}\n", "line 2: invalid format (expected org/module, got \"nope\")"},
+		{"modules:\n  - {name: nope, version: \"1\"}\n",
+			"line 2: invalid format (expected org/module, got \"nope\")"},
 		{"modules:\n  - {name: a/b}\n", "line 2: module \"a/b\" has empty version"},
 		{"- a list\n", "expected a map, got list"},
 	};
@@ -128,8 +128,12 @@ static void defaults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(writes_a_new_one), TEST(keeps_what_it_does_not_own), TEST(never_overwrites_what_it_cannot_read), TEST(refuses),
-		TEST(missing_file), TEST(defaults),
+		TEST(writes_a_new_one),
+		TEST(keeps_what_it_does_not_own),
+		TEST(never_overwrites_what_it_cannot_read),
+		TEST(refuses),
+		TEST(missing_file),
+		TEST(defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,20 +39,19 @@ static void batch_form(void **state)
 	const struct entry *x;
 
 	(void)state;
-	scratch_write("src/_index.yaml",
-		"version: \"1.0\"\n"
-		"namespace: app.jobs\n"
-		"meta: {team: infra, comment: shared}\n"
-		"entries:\n"
-		"  - name: worker\n"
-		"    kind: process.lua\n"
-		"    meta: {comment: own, doc: file://notes.md}\n"
-		"    source: file://worker.lua\n"
-		"    modules: [io, json]\n"
-		"  - name: boxed.name\n"
-		"    kind: registry.entry\n"
-		"    ignored: 1\n"
-		"    data: {a: 1}\n");
+	scratch_write("src/_index.yaml", "version: \"1.0\"\n"
+					 "namespace: app.jobs\n"
+					 "meta: {team: infra, comment: shared}\n"
+					 "entries:\n"
+					 "  - name: worker\n"
+					 "    kind: process.lua\n"
+					 "    meta: {comment: own, doc: file://notes.md}\n"
+					 "    source: file://worker.lua\n"
+					 "    modules: [io, json]\n"
+					 "  - name: boxed.name\n"
+					 "    kind: registry.entry\n"
+					 "    ignored: 1\n"
+					 "    data: {a: 1}\n");
 	scratch_write("src/worker.lua", "return file://untouched\n");
 	scratch_write("src/notes.md", "notes");
 	assert_int_equal(load(&p, &e), 0);
@@ -83,7 +82,8 @@ static void single_form_json_and_strangers(void **state)
 	const struct entry *x;
 
 	(void)state;
-	scratch_write("src/one.json", "{\"namespace\": \"app\", \"name\": \"one\", \"kind\": \"registry.entry\", \"meta\": {\"m\": \"v\"}, \"port\": 80}");
+	scratch_write("src/one.json", "{\"namespace\": \"app\", \"name\": \"one\", \"kind\": \"registry.entry\", "
+				      "\"meta\": {\"m\": \"v\"}, \"port\": 80}");
 	scratch_write("src/none.yml", "namespace: app\nentries: []\n");
 	scratch_write("src/other.yaml", "just: somebody else's file\n");
 	scratch_write("src/blank.yaml", "namespace: \"  \"\nentries: 5\n");
@@ -105,12 +105,11 @@ static void references_stay_inside(void **state)
 	struct err e = {0};
 
 	(void)state;
-	scratch_write("src/a/_index.yaml",
-		"namespace: app\n"
-		"entries:\n"
-		"  - {name: up, kind: k, source: \"file://../top.lua\"}\n"
-		"  - {name: root, kind: k, source: \"file:///top.lua\"}\n"
-		"  - {name: deep, kind: k, list: [{x: \"file://./b/../here.lua\"}]}\n");
+	scratch_write("src/a/_index.yaml", "namespace: app\n"
+					   "entries:\n"
+					   "  - {name: up, kind: k, source: \"file://../top.lua\"}\n"
+					   "  - {name: root, kind: k, source: \"file:///top.lua\"}\n"
+					   "  - {name: deep, kind: k, list: [{x: \"file://./b/../here.lua\"}]}\n");
 	scratch_write("src/top.lua", "top");
 	scratch_write("src/a/here.lua", "here");
 	assert_int_equal(load(&p, &e), 0);
@@ -128,25 +127,31 @@ static void faults(void **state)
 		const char *wanted;
 	} cases[] = {
 		{"namespace: app\nentries:\n  - {name: x, kind: k, source: \"file://gone.lua\"}\n",
-			"src/_index.yaml: entry app:x: line 3: field 'source': failed to read file gone.lua: no such file or directory"},
-		{"namespace: app\nentries:\n  - name: x\n    kind: k\n    deep:\n      - source: file://../../etc/passwd\n",
-			"src/_index.yaml: entry app:x: line 6: field 'deep[0].source': path traversal detected in file path: ../../etc/passwd"},
+			"src/_index.yaml: entry app:x: line 3: field 'source': failed to read file gone.lua: no such "
+			"file or directory"},
+		{"namespace: app\nentries:\n  - name: x\n    kind: k\n    deep:\n      - source: "
+		 "file://../../etc/passwd\n",
+			"src/_index.yaml: entry app:x: line 6: field 'deep[0].source': path traversal detected in file "
+			"path: ../../etc/passwd"},
 		{"namespace: app\nentries:\n  - {name: x, kind: k, source: \"file://\"}\n",
 			"src/_index.yaml: entry app:x: line 3: field 'source': empty file path in file:// URL"},
 		{"namespace: app\nentries:\n  - {name: x, kind: k, source: \"file://a/..\"}\n",
 			"src/_index.yaml: entry app:x: line 3: field 'source': invalid file path: a/.."},
 		{"namespace: app\nentries:\n  - {name: x, kind: k, source: \"file://link.lua\"}\n",
-			"src/_index.yaml: entry app:x: line 3: field 'source': path traversal detected in file path: link.lua is a link out of the source "
+			"src/_index.yaml: entry app:x: line 3: field 'source': path traversal detected in file path: "
+			"link.lua is a link out of the source "
 			"root"},
 		{"namespace: app\nentries:\n  - {name: x, kind: k}\n  - {kind: k}\n",
 			"src/_index.yaml: line 4: entry[1].name: name is required and must be a non-empty string"},
 		{"namespace: app\nentries:\n  - {name: x, kind: 5}\n",
 			"src/_index.yaml: line 3: entry[0].kind: kind is required and must be a non-empty string"},
 		{"namespace: app\nentries:\n  - {name: \"a:b\", kind: k}\n",
-			"src/_index.yaml: line 3: entry[0].name: 'a:b' must not contain ':'; the namespace is added by the file"},
+			"src/_index.yaml: line 3: entry[0].name: 'a:b' must not contain ':'; the namespace is added by "
+			"the file"},
 		{"namespace: app\nentries:\n  - {name: x, kind: k, meta: 7}\n",
 			"src/_index.yaml: line 3: entry[0].meta: expected a map, got integer"},
-		{"namespace: app\nentries:\n  - text\n", "src/_index.yaml: line 3: entry[0]: expected a map, got string"},
+		{"namespace: app\nentries:\n  - text\n",
+			"src/_index.yaml: line 3: entry[0]: expected a map, got string"},
 		{"namespace: app\nentries: {a: 1}\n", "src/_index.yaml: line 2: entries: expected a list, got map"},
 		{"namespace: app\nversion: \"1.0\"\n",
 			"src/_index.yaml: entries: either entries array or single entry (name/kind) must be provided"},
@@ -198,7 +203,8 @@ static void all_problems_are_told(void **state)
 	scratch_write("src/b.yaml", "namespace: app\nentries: 7\n");
 	assert_int_equal(project_load(&lock, scratch_dir, count_problem, &n, &p, &e), -1);
 	assert_int_equal(n, 3);
-	assert_string_equal(e.text, "src/a.yaml: line 3: entry[0].kind: kind is required and must be a non-empty string");
+	assert_string_equal(
+		e.text, "src/a.yaml: line 3: entry[0].kind: kind is required and must be a non-empty string");
 }
 
 static void overrides(void **state)
@@ -243,13 +249,22 @@ static void disabling(void **state)
 		const char *ns, *entry;
 		size_t left;
 	} cases[] = {
-		{"app", NULL, 3}, {"app.*", NULL, 2}, {"**", NULL, 0}, {"app.**", NULL, 1}, {"**.b", NULL, 3}, {"(app|lib)", NULL, 2},
-		{NULL, "app:x", 3}, {NULL, "**:x", 1}, {NULL, "app.*:*", 2}, {"none", NULL, 4},
+		{"app", NULL, 3},
+		{"app.*", NULL, 2},
+		{"**", NULL, 0},
+		{"app.**", NULL, 1},
+		{"**.b", NULL, 3},
+		{"(app|lib)", NULL, 2},
+		{NULL, "app:x", 3},
+		{NULL, "**:x", 1},
+		{NULL, "app.*:*", 2},
+		{"none", NULL, 4},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct value *ns = cases[i].ns ? one_text(cases[i].ns) : NULL, *entry = cases[i].entry ? one_text(cases[i].entry) : NULL;
+		struct value *ns = cases[i].ns ? one_text(cases[i].ns) : NULL,
+			     *entry = cases[i].entry ? one_text(cases[i].entry) : NULL;
 		struct project_entries p;
 		struct err e = {0};
 

@@ -79,7 +79,8 @@ static size_t make(const char *yaml, struct entry **out)
 		refcount_init(&x->refs);
 		x->id = xstrdup(value_get_string(value_get(def, "id"), NULL));
 		entry_id_split(x->id, &x->ns, &x->name);
-		x->kind = xstrdup(value_get(def, "kind") ? value_get_string(value_get(def, "kind"), NULL) : "test.good");
+		x->kind =
+			xstrdup(value_get(def, "kind") ? value_get_string(value_get(def, "kind"), NULL) : "test.good");
 		x->meta = value_get(def, "meta") ? value_ref((struct value *)value_get(def, "meta")) : value_map();
 		x->data = value_ref((struct value *)def);
 		x->file = xstrdup("f.yaml");
@@ -103,7 +104,8 @@ static void dependencies_first_then_ids(void **state)
 	} cases[] = {
 		{"[{id: 'n:c'}, {id: 'n:a'}, {id: 'n:b'}]", "a b c"},
 		{"[{id: 'n:a', host: 'n:c'}, {id: 'n:b'}, {id: 'n:c'}]", "c a b"},
-		{"[{id: 'n:a', host: c}, {id: 'n:b'}, {id: 'n:c', lifecycle: {requires: [d]}}, {id: 'n:d'}]", "d c a b"},
+		{"[{id: 'n:a', host: c}, {id: 'n:b'}, {id: 'n:c', lifecycle: {requires: [d]}}, {id: 'n:d'}]",
+			"d c a b"},
 		{"[{id: 'n:a', imports: {x: 'm:z'}}, {id: 'm:z'}]", "z a"},
 		{"[{id: 'n:a', middleware: [cors, n:b]}, {id: 'n:b'}]", "b a"},
 		{"[{id: 'n:a', auth_key_env: b}, {id: 'n:b'}]", "b a"},
@@ -178,10 +180,13 @@ static void failures_leave_nothing(void **state)
 		{"- {id: 'n:a'}\n- {id: 'n:z', kind: test.bad}\n",
 			"failed to load state: f.yaml:2: entry n:z: invalid configuration: never works"},
 		{"- {id: 'n:a'}\n- {id: 'n:z', kind: test.godo}\n",
-			"failed to load state: f.yaml:2: entry n:z: field 'kind': no listener for kind 'test.godo'; did you mean 'test.good'?"},
-		{"- {id: 'n:a'}\n- {id: 'n:z', needs: gone}\n", "failed to load state: f.yaml:2: entry n:z: gone is not there"},
+			"failed to load state: f.yaml:2: entry n:z: field 'kind': no listener for kind 'test.godo'; "
+			"did you mean 'test.good'?"},
+		{"- {id: 'n:a'}\n- {id: 'n:z', needs: gone}\n",
+			"failed to load state: f.yaml:2: entry n:z: gone is not there"},
 		{"- {id: 'n:a'}\n- {id: 'n:y', needs: gone}\n- {id: 'n:z', needs: y}\n",
-			"failed to load state: unresolved dependencies of 2 entries, the first: f.yaml:2: entry n:y: gone is not there"},
+			"failed to load state: unresolved dependencies of 2 entries, the first: f.yaml:2: entry n:y: "
+			"gone is not there"},
 	};
 
 	(void)state;

@@ -39,7 +39,8 @@ static void reads(void **state)
 		{"[]", "[]"},
 		{"{}", "{}"},
 		{"{\"b\":1,\"a\":[2,{\"c\":null}]}", "{\"b\":1,\"a\":[2,{\"c\":null}]}"},
-		{"\"\\u00e9\\ud83d\\ude00\\/\\\"\\\\\\b\\f\\n\\r\\t\"", "\"\xc3\xa9\xf0\x9f\x98\x80/\\\"\\\\\\b\\f\\n\\r\\t\""},
+		{"\"\\u00e9\\ud83d\\ude00\\/\\\"\\\\\\b\\f\\n\\r\\t\"",
+			"\"\xc3\xa9\xf0\x9f\x98\x80/\\\"\\\\\\b\\f\\n\\r\\t\""},
 		{"\"a\\u0000b\\u001f\"", "\"a\\u0000b\\u001f\""},
 		/* Only the first value counts, whatever follows. */
 		{"1 2", "1"},
@@ -70,9 +71,10 @@ static void tells_ints_from_floats(void **state)
 
 static void clamps_integers(void **state)
 {
-	static const char text[] = "{\"99999999999999999999\":[9223372036854775807,9223372036854775808,-9223372036854775808,"
-				   "-9223372036854775809,123456789012345678901234567890,1000000000000000000,"
-				   "\"99999999999999999999 \\\" 99999999999999999999\",12345678901234567890.5]}";
+	static const char text[] =
+		"{\"99999999999999999999\":[9223372036854775807,9223372036854775808,-9223372036854775808,"
+		"-9223372036854775809,123456789012345678901234567890,1000000000000000000,"
+		"\"99999999999999999999 \\\" 99999999999999999999\",12345678901234567890.5]}";
 
 	(void)state;
 	assert_json(text, strlen(text),
@@ -86,9 +88,28 @@ static void clamps_integers(void **state)
 static void refuses(void **state)
 {
 	static const char *const cases[] = {
-		"", " ", "[", "{\"a\":1", "[1,]", "{'a':1}", "tru", "nul", "01", "099999999999999999999", "-", "+1",
-		"[99999999999999999999 1]", "1e999", "\"\x01\"", "\"\\ud800\"", "\"\xff\"",
-		"{\"a\":1,\"a\":2}", "{\"a\\u0000\":1}", "NaN", "[1 2]", "\"abc",
+		"",
+		" ",
+		"[",
+		"{\"a\":1",
+		"[1,]",
+		"{'a':1}",
+		"tru",
+		"nul",
+		"01",
+		"099999999999999999999",
+		"-",
+		"+1",
+		"[99999999999999999999 1]",
+		"1e999",
+		"\"\x01\"",
+		"\"\\ud800\"",
+		"\"\xff\"",
+		"{\"a\":1,\"a\":2}",
+		"{\"a\\u0000\":1}",
+		"NaN",
+		"[1 2]",
+		"\"abc",
 	};
 
 	(void)state;
@@ -159,13 +180,15 @@ static void writes(void **state)
 	value_map_set(map, "none", value_list());
 	value_map_set(map, "", value_bool(false));
 	json_write(map, &out);
-	assert_string_equal(buf_str(&out), "{\"list\":[null,null,1000000000000000000000,\"\xef\xbf\xbd\xef\xbf\xbd<\x7f\"],"
-					   "\"empty\":{},\"none\":[],\"\":false}");
+	assert_string_equal(buf_str(&out),
+		"{\"list\":[null,null,1000000000000000000000,\"\xef\xbf\xbd\xef\xbf\xbd<\x7f\"],"
+		"\"empty\":{},\"none\":[],\"\":false}");
 	buf_clear(&out);
 	json_write_pretty(map, &out);
-	assert_string_equal(buf_str(&out), "{\n  \"list\": [\n    null,\n    null,\n    1000000000000000000000,\n"
-					   "    \"\xef\xbf\xbd\xef\xbf\xbd<\x7f\"\n  ],\n  \"empty\": {},\n  \"none\": [],\n"
-					   "  \"\": false\n}");
+	assert_string_equal(buf_str(&out),
+		"{\n  \"list\": [\n    null,\n    null,\n    1000000000000000000000,\n"
+		"    \"\xef\xbf\xbd\xef\xbf\xbd<\x7f\"\n  ],\n  \"empty\": {},\n  \"none\": [],\n"
+		"  \"\": false\n}");
 	buf_clear(&out);
 	json_write(NULL, &out);
 	assert_string_equal(buf_str(&out), "null");

@@ -125,9 +125,12 @@ static void structures(void **state)
 		"{\"version\":\"1.0\",\"entries\":[{\"name\":\"a\",\"meta\":{\"x\":[1,2],\"y\":null}},null]}");
 	assert_yaml("# only a comment\n", "null");
 	assert_yaml("---\n...\n", "null");
-	assert_yaml("\xef\xbb\xbf" "a: 1\r\nb: |\r\n  x\r\n  y\r\n", "{\"a\":1,\"b\":\"x\\ny\\n\"}");
+	assert_yaml("\xef\xbb\xbf"
+		    "a: 1\r\nb: |\r\n  x\r\n  y\r\n",
+		"{\"a\":1,\"b\":\"x\\ny\\n\"}");
 	assert_yaml("a: 1\rb: 2", "{\"a\":1,\"b\":2}");
-	assert_yaml("a: |\n  x\n\n   y\n\nb: >-\n  one\n  two\n\n  three\n", "{\"a\":\"x\\n\\n y\\n\",\"b\":\"one two\\nthree\"}");
+	assert_yaml("a: |\n  x\n\n   y\n\nb: >-\n  one\n  two\n\n  three\n",
+		"{\"a\":\"x\\n\\n y\\n\",\"b\":\"one two\\nthree\"}");
 	assert_yaml("a: |\n  no end", "{\"a\":\"no end\\n\"}");
 	assert_yaml("a: |+\n  x\n\n\nb: 1", "{\"a\":\"x\\n\\n\\n\",\"b\":1}");
 	assert_yaml("a: |+\n\n\nb: 1", "{\"a\":\"\\n\\n\",\"b\":1}");
@@ -212,9 +215,10 @@ static void errors(void **state)
 		{"a: &x [*x]\n", "t:1:9: alias '*x' has no finished anchor before it"},
 		{"<<: 1\n", "t:1:1: the value of '<<' must be a map or a list of maps"},
 		{"<<: [{}, 1]\n", "t:1:1: the value of '<<' must be a map or a list of maps"},
-		{"!!int x", "t:1:7: the scalar does not fit its tag 'tag:yaml.org,2002:int', or the tag is not supported"},
-		{"!!binary x",
-			"t:1:10: the scalar does not fit its tag 'tag:yaml.org,2002:binary', or the tag is not supported"},
+		{"!!int x",
+			"t:1:7: the scalar does not fit its tag 'tag:yaml.org,2002:int', or the tag is not supported"},
+		{"!!binary x", "t:1:10: the scalar does not fit its tag 'tag:yaml.org,2002:binary', or the tag is not "
+			       "supported"},
 		{"!!set {a: }", "t:1:7: a map cannot have the tag 'tag:yaml.org,2002:set'"},
 		{"a: \xff", "t:1:4: byte 0xff is not UTF-8"},
 		{"a:\n  \x01", "t:2:3: character U+0001 is not allowed here, write it as an escape"},
@@ -403,11 +407,72 @@ static void writes(void **state)
 static void reads_back(void **state)
 {
 	static const char *const strings[] = {
-		"", "~", "null", "true", "on", "12", "-1", "0x1f", ".5", "1e3", ".inf", "<<", "=", "-", "- x", "?", "? x", ":",
-		": x", "x:", "x: y", "x #y", "#", "a,b", "[a", "{a", "&a", "*a", "!a", "|", ">", "'", "\"", "%a", "@a", "`a",
-		" x", "x ", "\tx", "x\t", "---", "--- x", "...", "... x", "a\nb", "a\n", "\n", "\na", " a\nb", "a\n b\n\n",
-		"a\n\n\nb", "a \nb", "a\tb\nc", "a\rb", "\xc2\x85", "\xe2\x80\xa8", "\xef\xbb\xbfx", "caf\xc3\xa9",
-		"\xf0\x9f\x98\x80", "\\n", "\x7f", "--- \n...\n", "# a\nb", "key: |\n  x", "\xc2\xa0", "a\xc2\xa0",
+		"",
+		"~",
+		"null",
+		"true",
+		"on",
+		"12",
+		"-1",
+		"0x1f",
+		".5",
+		"1e3",
+		".inf",
+		"<<",
+		"=",
+		"-",
+		"- x",
+		"?",
+		"? x",
+		":",
+		": x",
+		"x:",
+		"x: y",
+		"x #y",
+		"#",
+		"a,b",
+		"[a",
+		"{a",
+		"&a",
+		"*a",
+		"!a",
+		"|",
+		">",
+		"'",
+		"\"",
+		"%a",
+		"@a",
+		"`a",
+		" x",
+		"x ",
+		"\tx",
+		"x\t",
+		"---",
+		"--- x",
+		"...",
+		"... x",
+		"a\nb",
+		"a\n",
+		"\n",
+		"\na",
+		" a\nb",
+		"a\n b\n\n",
+		"a\n\n\nb",
+		"a \nb",
+		"a\tb\nc",
+		"a\rb",
+		"\xc2\x85",
+		"\xe2\x80\xa8",
+		"\xef\xbb\xbfx",
+		"caf\xc3\xa9",
+		"\xf0\x9f\x98\x80",
+		"\\n",
+		"\x7f",
+		"--- \n...\n",
+		"# a\nb",
+		"key: |\n  x",
+		"\xc2\xa0",
+		"a\xc2\xa0",
 	};
 	struct value *map = value_map(), *list = value_list(), *again = NULL;
 	struct buf out = BUF_INIT, key = BUF_INIT;

@@ -1,0 +1,29 @@
+/*
+ * pool_job.h - a computation that takes too long for a worker: it runs on the thread pool while the calling coroutine waits.
+ *
+ * Embed a struct pool_job. Only `work` touches the rest of the embedding struct until it is over; whoever is killed meanwhile leaves the job to
+ * finish alone.
+ */
+#ifndef BIND_POOL_JOB_H
+#define BIND_POOL_JOB_H
+
+#include "engine/wait.h"
+
+struct lua_State;
+struct pool_job;
+
+struct pool_job {
+	struct pending pending;
+	void (*work)(struct pool_job *j); /* on a pool thread */
+	/* On the worker, in the waiting coroutine: push the results, return their number. The job is freed afterwards, so copy what may raise into
+	 * Lua's hands by pushing it. */
+	int (*finish)(struct lua_State *L, struct pool_job *j);
+	void (*free)(struct pool_job *j); /* wipes its secrets; exactly once, on the worker */
+	bool on_pool;
+	bool dropped; /* nobody waits any more */
+};
+
+/* Start it and wait: use as `return pool_job_run(L, &x->job)`. Takes the job. Raises where waiting is impossible. */
+int pool_job_run(struct lua_State *L, struct pool_job *j);
+
+#endif
