@@ -52,6 +52,7 @@ int names_register(struct names *n, const char *name, struct pid pid, struct pid
 {
 	struct holder *h;
 	struct name *nm;
+	size_t size;
 	int rc = 0;
 
 	pthread_mutex_lock(&n->lock);
@@ -63,9 +64,10 @@ int names_register(struct names *n, const char *name, struct pid pid, struct pid
 			rc = err_set(e, ERR_ALREADY_EXISTS, "name already registered");
 		goto out;
 	}
-	nm = xmalloc(sizeof(*nm) + strlen(name) + 1);
+	size = strlen(name) + 1;
+	nm = xmalloc(sizeof(*nm) + size);
 	nm->pid = pid;
-	strcpy(nm->text, name);
+	memcpy(nm->text, name, size);
 	h = number_map_get(&n->holders, pid.number);
 	if (!h) {
 		h = xmalloc(sizeof(*h));

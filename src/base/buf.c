@@ -56,7 +56,7 @@ char *buf_reserve(struct buf *b, size_t len)
 		while (cap < need)
 			cap = cap > SIZE_MAX / 2 ? need : cap * 2;
 		mem = xmalloc(cap);
-		if (used)
+		if (b->mem && used)
 			memcpy(mem, b->mem + b->start, used);
 		free(b->mem);
 		b->mem = mem;

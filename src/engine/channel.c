@@ -256,8 +256,12 @@ void channel_hold(struct channel *ch, struct task *t)
 
 void channel_release(struct channel *ch)
 {
-	assert(ch->holds > 0 && ch->feeds->nfeeds > 0);
-	ch->feeds->nfeeds--;
+	struct task *t = ch->feeds;
+
+	assert(ch->holds > 0 && t->nfeeds > 0);
+	/* The last feed of a resting task ended without a word: it must look whether it can still go on. */
+	if (--t->nfeeds == 0 && t->nwaits == 0)
+		task_wake(t);
 	if (--ch->holds > 0)
 		return;
 	list_remove(&ch->feed_link);

@@ -67,6 +67,11 @@ void coroutine_make_ready(struct coroutine *co)
 	struct task *t = co->task;
 
 	list_push_back(&t->ready, &co->ready);
+	task_wake(t);
+}
+
+void task_wake(struct task *t)
+{
 	if (t->running || t->woken || t->ended)
 		return;
 	t->woken = true;

@@ -171,6 +171,8 @@ void coroutine_make_ready(struct coroutine *co);
 /* Run until it stops; the status of lua_resume(). */
 int coroutine_step(struct coroutine *co, enum stop *ret_stop, int *ret_nresults);
 
+/* Let the owner run a resting task again. */
+void task_wake(struct task *t);
 /* Must the running task end now? Then no pcall may catch. */
 bool task_is_doomed(lua_State *L);
 /* Is the error on top of L, which came with `status`, that of the memory cap? */

@@ -41,7 +41,7 @@ int wait_for(lua_State *L, struct pending *p, pending_finish_fn *finish)
 		return luaL_error(
 			L, "cannot wait inside a metamethod, an iterator or a callback of a library function");
 	}
-	assert(!co->pending);
+	assert(co && !co->pending);
 	p->waiter = co;
 	co->pending = p;
 	co->outside = !channel_is_wait(p);

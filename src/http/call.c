@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -323,10 +324,10 @@ static int take_request(struct http_call *call, const struct http_request *req)
 		buf_done(&shown);
 		return err_code(e, "bad_method");
 	}
-	strcpy(call->method, req->method);
+	snprintf(call->method, sizeof(call->method), "%s", req->method);
 	if (req->isolation_key && strlen(req->isolation_key) >= sizeof(call->isolation_key))
 		return err_set(e, ERR_INVALID, "isolation key longer than %d bytes", ISOLATION_KEY_MAX - 1);
-	strcpy(call->isolation_key, req->isolation_key ? req->isolation_key : "");
+	snprintf(call->isolation_key, sizeof(call->isolation_key), "%s", req->isolation_key ? req->isolation_key : "");
 	call->owner = req->owner;
 	if (req->unix_socket && req->overlay)
 		return err_set(e, ERR_INVALID, "a Unix socket cannot be reached through an overlay network");

@@ -1,10 +1,11 @@
 #include <ctype.h>
-#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "http/internal.h"
 
 /*
@@ -56,9 +57,7 @@ static void drop_body(struct http_call *call)
 
 char *http_basic_auth(const char *userinfo)
 {
-	struct buf plain = BUF_INIT;
-	size_t n;
-	char *out;
+	struct buf plain = BUF_INIT, out = BUF_INIT;
 
 	if (!userinfo)
 		return NULL;
@@ -74,12 +73,10 @@ char *http_basic_auth(const char *userinfo)
 	}
 	if (!strchr(userinfo, ':'))
 		buf_addc(&plain, ':');
-	n = buf_len(&plain);
-	out = xmalloc(sizeof("Basic ") + 4 * ((n + 2) / 3) + 1);
-	memcpy(out, "Basic ", 6);
-	EVP_EncodeBlock((unsigned char *)out + 6, (const unsigned char *)buf_data(&plain), (int)n);
+	buf_adds(&out, "Basic ");
+	base64_encode(&out, buf_data(&plain), buf_len(&plain));
 	buf_done(&plain);
-	return out;
+	return buf_detach(&out, NULL);
 }
 
 static void set_referer(struct http_call *call, const struct http_url *next)
@@ -114,13 +111,14 @@ int http_redirect_follow(struct http_call *call, const char *location)
 	call->redirects++;
 	if (call->head.status <= 303) {
 		if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0)
-			strcpy(call->method, "GET");
+			snprintf(call->method, sizeof(call->method), "GET");
 		drop_body(call);
 	}
 	if (!call->origin_host)
 		call->origin_host = xstrdup(call->url.host);
-	/* For good: a later hop back to the first host gets no credentials either. */
-	if (!http_host_is_within(next.host, call->origin_host))
+	/* For good: a later hop back to the first host gets no credentials either. What was meant for TLS is not repeated in the
+	 * clear, not even to the same host. */
+	if (!http_host_is_within(next.host, call->origin_host) || (call->url.is_tls && !next.is_tls))
 		http_header_set_drop(&call->headers, is_sensitive);
 	set_referer(call, &next);
 	http_url_done(&call->url);

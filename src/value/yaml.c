@@ -166,7 +166,10 @@ static bool key_expected(const struct yaml *y)
 static int set_key(struct yaml *y, const char *text, size_t len, bool plain)
 {
 	struct frame *top = &y->stack[y->depth - 1];
-	bool merging = plain && len == 2 && memcmp(text, "<<", 2) == 0;
+	bool merging;
+
+	assert(text);
+	merging = plain && len == 2 && memcmp(text, "<<", 2) == 0;
 
 	if (memchr(text, '\0', len))
 		return fail(y, y->at, "a key must not contain a NUL");
@@ -278,6 +281,8 @@ static int on_scalar(struct yaml *y, struct fy_event *event)
 		goto out;
 	if (tag)
 		v = yaml_tagged_scalar(tag, text, len);
+	else if (plain && y->times && !key_expected(y))
+		v = yaml_plain_scalar_or_time(text, len);
 	else
 		v = plain ? yaml_plain_scalar(text, len) : value_string(text, len);
 	if (!v) {
@@ -489,7 +494,7 @@ out:
 	return rc;
 }
 
-int yaml_parse(const char *name, const char *text, size_t len, struct value **ret_value, struct err *e)
+static int parse(const char *name, const char *text, size_t len, bool times, struct value **ret_value, struct err *e)
 {
 	struct err local; /* fail() formats in two steps, which needs a place */
 	char *prepared;
@@ -504,6 +509,7 @@ int yaml_parse(const char *name, const char *text, size_t len, struct value **re
 	y->text = prepared;
 	y->len = len;
 	y->name = name;
+	y->times = times;
 	y->e = e;
 	y->at = (struct position){1, 1};
 	y->anchors = map_new();
@@ -520,4 +526,14 @@ out:
 	free(y);
 	free(prepared);
 	return rc;
+}
+
+int yaml_parse(const char *name, const char *text, size_t len, struct value **ret_value, struct err *e)
+{
+	return parse(name, text, len, false, ret_value, e);
+}
+
+int yaml_parse_with_times(const char *name, const char *text, size_t len, struct value **ret_value, struct err *e)
+{
+	return parse(name, text, len, true, ret_value, e);
 }

@@ -25,9 +25,14 @@ enum {
 
 /* `name` is how errors call the text. An empty document gives nil. */
 int yaml_parse(const char *name, const char *text, size_t len, struct value **ret_value, struct err *e);
+/* The same, but a plain scalar that is a date or a time (YAML 1.1's timestamp, https://yaml.org/type/timestamp.html) becomes an int:
+ * seconds since 1970, a fraction cut off, UTC where no zone is written. */
+int yaml_parse_with_times(const char *name, const char *text, size_t len, struct value **ret_value, struct err *e);
 /* The content of a regular file through yaml_parse(), called by its path; ERR_NOT_FOUND when there is none. */
 int yaml_read(const char *path, struct value **ret_value, struct err *e);
 /* Block-style YAML text of a tree, for people to read. Map order kept. */
 void yaml_write(const struct value *v, struct buf *out);
+/* The same with maps indented by 2 or 4 columns; yaml_write() takes 4. */
+void yaml_write_indented(const struct value *v, unsigned columns, struct buf *out);
 
 #endif

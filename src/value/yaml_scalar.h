@@ -12,6 +12,9 @@
 /* The value of an untagged plain scalar (YAML 1.2.2 section 10.3.2). */
 struct value *yaml_plain_scalar(const char *text, size_t len);
 
+/* The same where timestamps count: they become seconds since 1970, an int. */
+struct value *yaml_plain_scalar_or_time(const char *text, size_t len);
+
 /* The value of a scalar with a full tag ("tag:yaml.org,2002:int"); NULL when the text does not fit the tag, or the
  * tag is one of YAML's own that we do not know. */
 struct value *yaml_tagged_scalar(const char *tag, const char *text, size_t len);

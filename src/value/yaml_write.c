@@ -187,8 +187,8 @@ static void write_leaf(const struct value *v, struct buf *out, unsigned indent)
 	buf_addc(out, '\n');
 }
 
-/* Lines of a list or map at `indent`; the cursor already stands there for the first one. */
-static void write_lines(const struct value *v, struct buf *out, unsigned indent)
+/* Lines of a list or map at `indent`, maps in it `step` further in; the cursor already stands there for the first one. */
+static void write_lines(const struct value *v, struct buf *out, unsigned indent, unsigned step)
 {
 	size_t n = value_count(v);
 
@@ -204,7 +204,7 @@ static void write_lines(const struct value *v, struct buf *out, unsigned indent)
 			put_indent(out, indent);
 		if (value_type(v) == VALUE_LIST) {
 			buf_adds(out, "- ");
-			write_lines(value_at(v, i), out, indent + 1);
+			write_lines(value_at(v, i), out, indent + 1, step);
 			continue;
 		}
 		item = value_pair(v, i, &key, NULL);
@@ -218,16 +218,21 @@ static void write_lines(const struct value *v, struct buf *out, unsigned indent)
 		}
 		if (value_count(item) > 0) {
 			buf_adds(out, ":\n");
-			put_indent(out, indent + 2);
-			write_lines(item, out, indent + 2);
+			put_indent(out, indent + step);
+			write_lines(item, out, indent + step, step);
 		} else {
 			buf_adds(out, ": ");
-			write_leaf(item, out, indent + 2);
+			write_leaf(item, out, indent + step);
 		}
 	}
 }
 
 void yaml_write(const struct value *v, struct buf *out)
 {
-	write_lines(v, out, 0);
+	yaml_write_indented(v, 4, out);
+}
+
+void yaml_write_indented(const struct value *v, unsigned columns, struct buf *out)
+{
+	write_lines(v, out, 0, columns / 2);
 }
