@@ -208,16 +208,20 @@ def microsocks():
 # -- Tor -----------------------------------------------------------------------------------------------------------------
 
 class Tor:
-    """The private Tor network: .socks, .control; its exits know the name exit-only.test (127.0.0.1), nobody else does."""
-
-    EXIT_ONLY = "exit-only.test"
+    """The private Tor network: .socks, .control; its exits know all names under exit-only.test (127.0.0.1), nobody else does."""
 
     def __init__(self, directory):
         log = str(directory / "tor_dns.jsonl")
-        self.dns = Rig("dns_trap.py", "--host", f"{self.EXIT_ONLY}=127.0.0.1", "--log", log).wait_ready()
+        self.names = 0
+        self.dns = Rig("dns_trap.py", "--host", "*.exit-only.test=127.0.0.1", "--log", log).wait_ready()
         self.dns.log_path = log
         open(log, "a", encoding="utf-8").close()
         self.rig = Rig("tor_network.py", "--nameserver", f"127.0.0.1:{self.dns.port}", "--timeout", 240)
+
+    def new_name(self):
+        """A name that only the exits can look up, and have not yet: they remember answers."""
+        self.names += 1
+        return f"n{self.names}.exit-only.test"
 
     def wait_ready(self):
         self.rig.wait_ready(260)

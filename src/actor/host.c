@@ -91,3 +91,19 @@ struct host *hosts_get(struct hosts *t, const char *id)
 	pthread_rwlock_unlock(&t->lock);
 	return h;
 }
+
+size_t hosts_list(struct hosts *t, struct host ***ret_hosts)
+{
+	struct host **list;
+	const char *key;
+	size_t pos = 0, n = 0;
+	void *h;
+
+	pthread_rwlock_rdlock(&t->lock);
+	list = xcalloc(map_count(t->by_id) + 1, sizeof(struct host *));
+	while (map_next(t->by_id, &pos, &key, &h))
+		list[n++] = host_ref(h);
+	pthread_rwlock_unlock(&t->lock);
+	*ret_hosts = list;
+	return n;
+}

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/refcount.h"
@@ -40,5 +41,7 @@ void hosts_put(struct hosts *t, struct host *h);
 void hosts_remove(struct hosts *t, const char *id);
 /* A reference, or NULL. */
 struct host *hosts_get(struct hosts *t, const char *id);
+/* All of them: returns how many, and the caller's array of references. */
+size_t hosts_list(struct hosts *t, struct host ***ret_hosts);
 
 #endif

@@ -52,6 +52,8 @@ void inbox_route(struct inbox *box, struct message *m)
 	s = inbox_find(box, m->topic, m->topic_len);
 	if (s)
 		message_queue_push(&s->queue, m);
+	else if (m->type == MESSAGE_BUS)
+		message_free(m);
 	else if (box->general_channel && is_general(m))
 		message_queue_push(&box->general, m);
 	else
@@ -144,6 +146,13 @@ void inbox_unsubscribe(struct inbox *box, struct subscription *s)
 {
 	list_remove(&s->link);
 	merge(box->general_channel ? &box->general : &box->unrouted, &s->queue);
+	free(s);
+}
+
+void inbox_drop(struct subscription *s)
+{
+	list_remove(&s->link);
+	message_queue_clear(&s->queue);
 	free(s);
 }
 

@@ -2,7 +2,7 @@
  * inbox.h - where a process's messages wait until one of its channels can take them.
  *
  * Routing without Lua: a message goes to the subscription on exactly its topic, else to the inbox if that is open, else it stays
- * until something that fits is opened. Events only go to the events channel. A binding looks at the queues and hands their heads to
+ * until something that fits is opened; an event of the bus without its subscription is dropped. Events of processes only go to the events channel. A binding looks at the queues and hands their heads to
  * the channels. Owner thread only.
  */
 #ifndef ACTOR_INBOX_H
@@ -21,6 +21,9 @@ struct subscription {
 	struct message_queue queue;
 	struct channel *channel; /* held by the binding */
 	bool as_message;         /* deliver Message objects, not bare values */
+	/* The program closed the channel. NULL: the subscription just ends. */
+	void (*closed)(struct subscription *s);
+	void *owner; /* for `closed` */
 	size_t topic_len;
 	char topic[];
 };
@@ -55,6 +58,8 @@ struct subscription *inbox_find(struct inbox *box, const char *topic, size_t len
 struct subscription *inbox_subscribe(struct inbox *box, const char *topic, size_t len, struct channel *ch);
 /* Frees `s`; what waits in it goes back into the order of the inbox. */
 void inbox_unsubscribe(struct inbox *box, struct subscription *s);
+/* Frees `s` and what waits in it. */
+void inbox_drop(struct subscription *s);
 struct subscription *inbox_of_channel(struct inbox *box, const struct channel *ch);
 
 #endif

@@ -23,6 +23,7 @@ enum message_type {
 	MESSAGE_EXIT,      /* `from` ended: `result` or `failure` */
 	MESSAGE_LINK_DOWN, /* a linked `from` ended with `failure` */
 	MESSAGE_CANCEL,    /* `from` asks to stop; payload 0 is the reason */
+	MESSAGE_BUS,       /* an event for the subscription on its topic; dropped when there is none any more */
 	/* Signals between runtimes of processes; Lua never sees them. */
 	MESSAGE_MONITOR,
 	MESSAGE_UNMONITOR,

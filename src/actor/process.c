@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "actor/crash.h"
 #include "actor/worker.h"
 #include "base/alloc.h"
 
@@ -98,6 +99,18 @@ void process_discard(struct process *p)
 	process_free(p);
 }
 
+/* An end with an error nobody else is told of. */
+static void report_end(const struct process *p, const struct failure *f)
+{
+	char starter[PID_TEXT_MAX] = "";
+
+	if (!f || p->aborted || !p->host || p->ended || relations_monitored(p))
+		return;
+	if (p->parent.number != 0)
+		pid_format(p->parent, starter);
+	crash_log(LOG_ERROR, p->program->id, process_pid(p), starter, f);
+}
+
 void process_retire(struct process *p, struct packed *value, struct failure *failure)
 {
 	struct worker *w = p->worker;
@@ -107,6 +120,7 @@ void process_retire(struct process *p, struct packed *value, struct failure *fai
 	if (p->dead)
 		return;
 	p->dead = true;
+	report_end(p, failure);
 	if (p->queued) {
 		list_remove(&p->run_link);
 		p->queued = false;
@@ -138,7 +152,10 @@ void process_retire(struct process *p, struct packed *value, struct failure *fai
 
 static void reap_one(struct worker *w, struct process *p)
 {
-	struct process_end end = {process_pid(p), packed_ref(p->task.result), failure_keep(p->task.failure)};
+	struct process_end end = {.pid = process_pid(p),
+		.value = packed_ref(p->task.result),
+		.failure = failure_keep(p->task.failure),
+		.uncaught = p->task.uncaught};
 	struct instance *in = p->task.instance;
 	struct host *host = p->host;
 	process_ended_fn *ended = p->ended;
@@ -182,6 +199,7 @@ void process_abort(struct process *p, struct failure *f)
 		failure_unref(f);
 		return;
 	}
+	p->aborted = true;
 	if (p->running)
 		task_fail(&p->task, f);
 	else

@@ -29,6 +29,7 @@ struct process_end {
 	struct pid pid;
 	struct packed *value;    /* first result (count 0 or 1); NULL = none */
 	struct failure *failure; /* NULL = success */
+	bool uncaught;           /* the failure is an error nobody caught: its stack says where */
 };
 
 /* Runs once on the process's worker, after its pid stopped being routable and watchers were told. */
@@ -42,6 +43,7 @@ struct process {
 	struct frame *frame;
 	struct host *host; /* NULL: a function call */
 	uint64_t number;
+	struct pid parent; /* who spawned it; number 0: the system. Not of calls */
 	struct mailbox mailbox;
 	struct loop_post post;      /* another worker posted: look at the mailbox */
 	struct list run_link;       /* in the run queue */
@@ -59,6 +61,7 @@ struct process {
 	bool running;
 	bool dead; /* unroutable; freed when `post` has come home */
 	bool trap_links;
+	bool aborted; /* ended from outside */
 };
 
 struct pid process_pid(const struct process *p);

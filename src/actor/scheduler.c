@@ -40,6 +40,7 @@ struct scheduler *scheduler_new(const struct scheduler_config *cfg)
 	s->hosts = hosts_new();
 	s->programs = programs_new();
 	s->names = names_new();
+	list_init(&s->host_stops);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->changed, NULL);
 	s->workers = xcalloc(s->nworkers, sizeof(*s->workers));
@@ -156,11 +157,15 @@ int scheduler_stop(struct scheduler *s)
 	return 0;
 }
 
+static void drop_host_stops(struct scheduler *s);
+
 void scheduler_free(struct scheduler *s)
 {
 	if (!s)
 		return;
 	assert(!s->started);
+	/* The program's own time to stop may be shorter than a host's. */
+	drop_host_stops(s);
 	for (unsigned i = 0; i < s->nworkers; i++)
 		worker_done(&s->workers[i]);
 	free(s->workers);
@@ -177,6 +182,7 @@ void scheduler_free(struct scheduler *s)
 enum { HOST_LOOK_MS = 10 };
 
 struct host_stop {
+	struct list in_stops;
 	struct scheduler *sched;
 	struct host *host;
 	host_stopped_fn *done;
@@ -212,6 +218,20 @@ static void abort_host(struct worker *w, void *arg)
 	host_unref(h);
 }
 
+static void host_stop_free(struct host_stop *hs)
+{
+	list_remove(&hs->in_stops);
+	loop_timer_stop(&hs->timer);
+	host_unref(hs->host);
+	free(hs);
+}
+
+static void drop_host_stops(struct scheduler *s)
+{
+	while (!list_is_empty(&s->host_stops))
+		host_stop_free(container_of(s->host_stops.next, struct host_stop, in_stops));
+}
+
 static void on_host_look(struct loop_timer *t)
 {
 	struct host_stop *hs = container_of(t, struct host_stop, timer);
@@ -219,8 +239,7 @@ static void on_host_look(struct loop_timer *t)
 	if (atomic_load_explicit(&hs->host->nprocesses, memory_order_acquire) == 0) {
 		atomic_store(&hs->host->state, HOST_STOPPED);
 		hs->done(hs->arg, hs->host);
-		host_unref(hs->host);
-		free(hs);
+		host_stop_free(hs);
 		return;
 	}
 	if (!hs->aborting && loop_clock_ns() >= hs->until_ns) {
@@ -240,6 +259,7 @@ void scheduler_stop_host(struct scheduler *s, struct host *h, struct loop *loop,
 	hs->loop = loop;
 	hs->done = done;
 	hs->arg = arg;
+	list_push_back(&s->host_stops, &hs->in_stops);
 	hs->until_ns = loop_clock_ns() + h->stop_timeout_ms * 1000000;
 	atomic_store(&h->state, HOST_STOPPING);
 	if (s->started && atomic_load(&h->nprocesses) > 0)
@@ -288,4 +308,9 @@ unsigned scheduler_nprocesses(struct scheduler *s)
 	for (unsigned i = 0; i < s->nworkers; i++)
 		n += atomic_load_explicit(&s->workers[i].nprocesses, memory_order_relaxed);
 	return n;
+}
+
+const struct module_list *scheduler_modules(const struct scheduler *s)
+{
+	return &s->modules;
 }

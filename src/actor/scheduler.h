@@ -60,6 +60,8 @@ struct worker *scheduler_worker(struct scheduler *s, unsigned i);
 struct hosts *scheduler_hosts(struct scheduler *s);
 struct programs *scheduler_programs(struct scheduler *s);
 struct names *scheduler_names(struct scheduler *s);
+/* The Lua modules of its heaps. */
+const struct module_list *scheduler_modules(const struct scheduler *s);
 /* Processes and calls alive, roughly. */
 unsigned scheduler_nprocesses(struct scheduler *s);
 

@@ -65,6 +65,18 @@ bool relations_linked(const struct process *p)
 	return false;
 }
 
+bool relations_monitored(const struct process *p)
+{
+	void *r;
+
+	if (!p->relations)
+		return false;
+	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &r);)
+		if (((const struct relation *)r)->flags & RELATION_MONITORED)
+			return true;
+	return false;
+}
+
 void relations_free(struct process *p)
 {
 	void *r;
@@ -269,6 +281,7 @@ static bool link_down(struct process *p, struct message *m)
 	if (p->trap_links)
 		return true;
 	f = failure_new("Internal", ERR_RETRY_UNKNOWN, text, strlen(text), NULL, NULL, NULL);
+	p->aborted = true;
 	task_fail(&p->task, f);
 	failure_unref(f);
 	return false;
@@ -281,6 +294,7 @@ bool signal_handle(struct process *p, struct message *m)
 	switch ((enum message_type)m->type) {
 	case MESSAGE_USER:
 	case MESSAGE_CANCEL:
+	case MESSAGE_BUS:
 		return true;
 	case MESSAGE_EXIT:
 		/* A watcher that changed its mind in the meantime gets nothing. */
@@ -303,6 +317,7 @@ bool signal_handle(struct process *p, struct message *m)
 		relation_remove(p, m->from, RELATION_LINKED);
 		break;
 	case MESSAGE_TERMINATE:
+		p->aborted = true;
 		task_fail(&p->task, m->failure);
 		break;
 	}

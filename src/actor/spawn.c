@@ -122,6 +122,7 @@ int spawn_run(struct worker *w, struct spawn *s)
 	p->frame = frame_ref(s->frame);
 	p->host = host_ref(s->host);
 	p->terminal = terminal_ref(s->terminal);
+	p->parent = s->parent;
 	p->ended = s->ended;
 	p->ended_arg = s->ended_arg;
 	if (s->number == 0)

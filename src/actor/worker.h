@@ -87,6 +87,7 @@ struct scheduler {
 	struct hosts *hosts;
 	struct programs *programs;
 	struct names *names;
+	struct list host_stops; /* under way; main thread */
 	bool started;
 
 	pthread_mutex_t lock; /* stop barrier, watchdog's sleep */
@@ -153,6 +154,8 @@ void relation_remove(struct process *p, struct pid peer, unsigned flags);
 bool relation_has(const struct process *p, struct pid peer, unsigned flags);
 /* Is it linked to anyone? */
 bool relations_linked(const struct process *p);
+/* Will anyone get its EXIT? */
+bool relations_monitored(const struct process *p);
 void relations_free(struct process *p);
 /* Tell everyone related that `p` ended. */
 void relations_announce(struct process *p, struct packed *value, struct failure *failure);

@@ -99,37 +99,43 @@ static bool has_keys_below(const char *path)
 	return false;
 }
 
-static void warn_key(
-	void (*warn)(const char *), const char *file, const struct value *v, const char *path, const char *why)
+static void warn_key(void (*warn)(const char *), const char *file, uint32_t line, const char *path, const char *why)
 {
-	char *text = xasprintf("%s:%u: %s: %s", file, value_line(v), path, why);
+	char *text = xasprintf("%s:%u: %s: %s", file, line, path, why);
 
 	warn(text);
 	free(text);
 }
 
-/* Walk a file's leaves and warn about what nobody reads. */
-void config_check_keys(const char *file, const struct value *v, const char *path, void (*warn)(const char *))
+/* `v` is what stands at `path`, whose key is in that line. */
+static void check_keys(
+	const char *file, const struct value *v, uint32_t line, const char *path, void (*warn)(const char *))
 {
 	const struct key *k = path[0] ? find_key(path) : NULL;
 
 	if (k) {
 		if (k->without_effect)
-			warn_key(warn, file, v, path, k->without_effect);
+			warn_key(warn, file, line, path, k->without_effect);
 		return;
 	}
 	if (value_type(v) != VALUE_MAP || (path[0] && !has_keys_below(path))) {
-		warn_key(warn, file, v, path, "unknown key, ignored");
+		warn_key(warn, file, line, path, "unknown key, ignored");
 		return;
 	}
 	for (size_t i = 0; i < value_count(v); i++) {
 		const char *name;
-		const struct value *item = value_pair(v, i, &name, NULL);
+		uint32_t at;
+		const struct value *item = value_pair(v, i, &name, &at);
 		char *below = xasprintf("%s%s%s", path, path[0] ? "." : "", name);
 
-		config_check_keys(file, item, below, warn);
+		check_keys(file, item, at, below, warn);
 		free(below);
 	}
+}
+
+void config_check_keys(const char *file, const struct value *doc, void (*warn)(const char *))
+{
+	check_keys(file, doc, value_line(doc), "", warn);
 }
 
 int config_parse_size(const char *text, int64_t *ret)

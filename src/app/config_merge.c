@@ -237,7 +237,7 @@ int config_merge(const struct config_sources *src, void (*warn)(const char *text
 				continue;
 			goto out;
 		}
-		config_check_keys(files[i], doc, "", warn);
+		config_check_keys(files[i], doc, warn);
 		merge_into(&tree, doc);
 		value_unref(doc);
 	}

@@ -12,6 +12,6 @@
 int config_merge(const struct config_sources *src, void (*warn)(const char *text), struct value **ret, struct err *e);
 
 /* config.c: warn about the keys of one file that nobody reads. */
-void config_check_keys(const char *file, const struct value *v, const char *path, void (*warn)(const char *));
+void config_check_keys(const char *file, const struct value *doc, void (*warn)(const char *));
 
 #endif

@@ -21,6 +21,7 @@ static const struct kind *const kinds[] = {
 	&network_socks5_kind,
 	&process_host_kind,
 	&process_lua_kind,
+	&process_service_kind,
 	&registry_entry_kind,
 	&terminal_host_kind,
 };
@@ -28,16 +29,24 @@ static const struct kind *const kinds[] = {
 const struct kind_list app_kinds = {kinds, ARRAY_LEN(kinds)};
 
 static const struct module modules[] = {
+	{"base64", bind_base64_open, false},
 	{"channel", channel_open, true},
+	{"crypto", bind_crypto_open, false},
 	{"ctx", bind_ctx_open, false},
 	{"env", bind_env_open, false},
+	{"events", bind_events_open, false},
 	{"funcs", bind_funcs_open, false},
+	{"hash", bind_hash_open, false},
 	{"http_client", bind_http_client_open, false},
 	{"io", bind_io_open, false},
 	{"json", bind_json_open, false},
 	{"logger", bind_logger_open, false},
+	{"payload", bind_payload_open, true},
 	{"process", bind_process_open, true},
+	{"system", bind_system_open, false},
 	{"time", bind_time_open, false},
+	{"uuid", bind_uuid_open, false},
+	{"yaml", bind_yaml_open, false},
 };
 
 const struct module_list app_modules = {modules, ARRAY_LEN(modules)};

@@ -8,6 +8,18 @@
 
 #include "app/cli.h"
 
+/* Is `word` an option, of whichever command, whose value is the next word? */
+static bool takes_next_word(const char *word, const struct option *global)
+{
+	const struct option *o = options_find(global, word);
+
+	for (const struct command *const *c = commands; *c && !o; c++) {
+		if ((*c)->options)
+			o = options_find((*c)->options(), word);
+	}
+	return o && o->type != OPTION_SWITCH;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli_globals g = {0};
@@ -28,14 +40,10 @@ int main(int argc, char **argv)
 	/* A peer that goes away is an error of one write, not the end of the program. */
 	signal(SIGPIPE, SIG_IGN);
 
-	/* The command is the first word that is no global option; everything else goes to its own table and the global one. */
-	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--") != 0) {
-		const char *flag = argv[at];
-		bool takes_value =
-			strcmp(flag, "--config") == 0 || strcmp(flag, "-m") == 0 || strcmp(flag, "--memory-limit") == 0;
-
-		at += takes_value ? 2 : 1;
-	}
+	/* The command is the first word that is neither an option nor an option's value; everything else goes to the command's table
+	 * and the global one. */
+	while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--") != 0)
+		at += takes_next_word(argv[at], global) ? 2 : 1;
 	if (at < argc) {
 		c = command_find(argv[at]);
 		if (!c) {

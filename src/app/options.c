@@ -24,6 +24,13 @@ static const struct option *find_letter(const struct option *table, char letter)
 	return NULL;
 }
 
+const struct option *options_find(const struct option *table, const char *word)
+{
+	if (word[0] == '-' && word[1] == '-')
+		return find_long(table, word + 2, strlen(word + 2));
+	return word[0] == '-' && word[1] && !word[2] ? find_letter(table, word[1]) : NULL;
+}
+
 static void store(const struct option *o, const char *value)
 {
 	struct option_list *list = o->target;

@@ -36,6 +36,9 @@ struct option {
  * Strings are borrowed from argv. `-h` and `--help` are ordinary switches of the table. */
 int options_parse(char **argv, int argc, const struct option *own, const struct option *global, struct err *e);
 
+/* The option that the word "--name" or "-n" names, alone, without a value in the same word; NULL when there is none. */
+const struct option *options_find(const struct option *table, const char *word);
+
 /* Print the table for people, columns lined up. */
 void options_print(const struct option *table);
 void option_list_done(struct option_list *l);

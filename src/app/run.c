@@ -68,6 +68,18 @@ static int find_target(const struct project_entries *entries, int argc, char **a
 	return 0;
 }
 
+/* The frames of the program, a line each; what the runtime did in between says nothing. */
+static void print_stack(const char *stack)
+{
+	while (*stack) {
+		size_t len = strcspn(stack, "\n");
+
+		if (strncmp(stack, "[native]", 8) != 0)
+			fprintf(stderr, "  at %.*s\n", (int)len, stack);
+		stack += len + (stack[len] == '\n');
+	}
+}
+
 static void report_end(void *arg, int exit_code, const char *text, const struct failure *failure)
 {
 	(void)arg;
@@ -77,6 +89,8 @@ static void report_end(void *arg, int exit_code, const char *text, const struct 
 	fflush(stdout);
 	if (text && failure)
 		fprintf(stderr, "%s\n", text);
+	if (failure && failure->stack)
+		print_stack(failure->stack);
 }
 
 static int run_loaded(const struct config *cfg, struct project_entries *entries, const struct target *t, struct err *e)

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "bind/lua_data.h"
+#include "bind/json_schema.h"
 #include "bind/modules.h"
+#include "bind/scratch.h"
 #include "engine/lua_api.h"
 #include "engine/readonly.h"
 #include "value/json.h"
@@ -212,27 +215,47 @@ static int encode(struct encoder *en, int idx)
 	return 0;
 }
 
-/* The output must not leak when Lua raises (out of memory): it lives in a userdata. */
-static int buf_gc(lua_State *L)
+/* Makes what this file keeps in the heap; other modules come here without json.open. */
+static void push_objects(lua_State *L)
 {
-	buf_done(lua_touserdata(L, 1));
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &objects_key) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);
+}
+
+int json_push_encoded(lua_State *L, int idx, struct err *e)
+{
+	struct encoder en = {.L = L, .e = e};
+	int top;
+
+	idx = lua_absindex(L, idx);
+	top = lua_gettop(L);
+	push_objects(L);
+	lua_pop(L, 1);
+	en.out = scratch_buf(L); /* it must not leak when Lua raises (out of memory) */
+	if (encode(&en, idx) < 0) {
+		buf_done(en.out);
+		lua_settop(L, top);
+		return -1;
+	}
+	scratch_push(L, en.out);
+	lua_remove(L, top + 1);
 	return 0;
 }
 
 static int l_encode(lua_State *L)
 {
 	struct err e = {0};
-	struct encoder en = {.L = L, .e = &e};
 
 	lua_settop(L, 1);
-	en.out = handle_new(L, "json.buffer", sizeof(struct buf));
-	if (encode(&en, 1) < 0) {
-		buf_done(en.out);
-		return push_nil_and_err(L, &e);
-	}
-	lua_pushlstring(L, buf_data(en.out), buf_len(en.out));
-	buf_done(en.out);
-	return 1;
+	return json_push_encoded(L, 1, &e) < 0 ? push_nil_and_err(L, &e) : 1;
 }
 
 /* Push `v`, remembering the empty objects in it. The remembered set lies at `set`. */
@@ -272,23 +295,27 @@ static void push_decoded(lua_State *L, const struct value *v, int set)
 	}
 }
 
-struct tree {
-	struct value *v;
-};
-
-static int tree_gc(lua_State *L)
+int json_push_decoded(lua_State *L, const char *text, size_t len, struct err *e)
 {
-	struct tree *t = lua_touserdata(L, 1);
+	int top = lua_gettop(L);
+	struct value **tree = scratch_value(L);
 
-	value_unref(t->v);
-	t->v = NULL;
+	if (json_parse(text, len, tree, e) < 0) {
+		lua_settop(L, top);
+		return -1;
+	}
+	push_objects(L);
+	push_decoded(L, *tree, lua_gettop(L));
+	value_unref(*tree);
+	*tree = NULL;
+	lua_replace(L, top + 1);
+	lua_settop(L, top + 1);
 	return 0;
 }
 
 static int l_decode(lua_State *L)
 {
 	struct err e = {0};
-	struct tree *t;
 	const char *text;
 	size_t len;
 
@@ -301,29 +328,16 @@ static int l_decode(lua_State *L)
 		err_set(&e, ERR_INVALID, "empty string is not valid JSON");
 		return push_nil_and_err(L, &e);
 	}
-	t = handle_new(L, "json.tree", sizeof(*t));
-	if (json_parse(text, len, &t->v, &e) < 0)
-		return push_nil_and_err(L, &e);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &objects_key);
-	push_decoded(L, t->v, lua_gettop(L));
-	value_unref(t->v);
-	t->v = NULL;
-	return 1;
+	return json_push_decoded(L, text, len, &e) < 0 ? push_nil_and_err(L, &e) : 1;
 }
 
 int bind_json_open(struct lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"encode", l_encode}, {"decode", l_decode}, {NULL, NULL}};
-	static const luaL_Reg none[] = {{NULL, NULL}};
+	static const luaL_Reg functions[] = {
+		{"encode", l_encode}, {"decode", l_decode}, {"validate", json_validate}, {"validate_string", json_validate_string},
+		{NULL, NULL},
+	};
 
-	handle_register(L, "json.buffer", none, buf_gc);
-	handle_register(L, "json.tree", none, tree_gc);
-	lua_newtable(L);
-	lua_createtable(L, 0, 1);
-	lua_pushliteral(L, "k");
-	lua_setfield(L, -2, "__mode");
-	lua_setmetatable(L, -2);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &objects_key);
 	luaL_newlib(L, functions);
 	return 1;
 }

@@ -6,16 +6,24 @@
 
 struct lua_State;
 
+int bind_base64_open(struct lua_State *L);
+int bind_crypto_open(struct lua_State *L);
 int bind_ctx_open(struct lua_State *L);
 int bind_env_open(struct lua_State *L);
+int bind_events_open(struct lua_State *L);
 int bind_funcs_open(struct lua_State *L);
+int bind_hash_open(struct lua_State *L);
 int bind_http_client_open(struct lua_State *L);
 int bind_io_open(struct lua_State *L);
 int bind_json_open(struct lua_State *L);
 int bind_logger_open(struct lua_State *L);
 /* Let print() write log records with pid and location. Once, before any heap runs. */
 void bind_logger_install(void);
+int bind_payload_open(struct lua_State *L);
 int bind_process_open(struct lua_State *L);
+int bind_system_open(struct lua_State *L);
 int bind_time_open(struct lua_State *L);
+int bind_uuid_open(struct lua_State *L);
+int bind_yaml_open(struct lua_State *L);
 
 #endif

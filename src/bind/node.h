@@ -15,16 +15,21 @@
 #include "registry/env.h"
 #include "registry/registry.h"
 
+struct bus;
+
 struct node {
 	struct registry *registry;
 	struct overlay_set *overlays;
 	struct env *env; /* variables of the application */
 	struct scheduler *scheduler;
+	struct bus *bus; /* of events */
 	const char *default_network;    /* network_service.default_network, NULL = none */
 	bool strict_mode;               /* security.strict_mode */
 	struct http_client_config http; /* of each worker's client */
 	uint64_t started_ns;            /* loop_clock_ns() */
 	void *runtime;                  /* struct runtime, for modules of service/ */
+	/* Begin to stop the whole program with that exit code; any thread. NULL in tests without a runtime. */
+	void (*request_stop)(struct node *n, int exit_code);
 };
 
 #endif

@@ -33,11 +33,28 @@ static void job_cancel(struct pending *p)
 		j->free(j);
 }
 
+static int guard_gc(lua_State *L)
+{
+	struct pool_job **guard = lua_touserdata(L, 1);
+
+	if (*guard)
+		(*guard)->free(*guard);
+	*guard = NULL;
+	return 0;
+}
+
+/* Pushing results may raise: a userdata owns the job meanwhile. */
 static int job_finish(lua_State *L, struct pending *p)
 {
 	struct pool_job *j = container_of(p, struct pool_job, pending);
-	int n = j->finish(L, j);
+	struct pool_job **guard;
+	int n;
 
+	handle_register(L, "bind.pool_job", NULL, guard_gc);
+	guard = handle_new(L, "bind.pool_job", sizeof(*guard));
+	*guard = j;
+	n = j->finish(L, j);
+	*guard = NULL;
 	j->free(j);
 	return n;
 }

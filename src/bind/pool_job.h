@@ -15,8 +15,7 @@ struct pool_job;
 struct pool_job {
 	struct pending pending;
 	void (*work)(struct pool_job *j); /* on a pool thread */
-	/* On the worker, in the waiting coroutine: push the results, return their number. The job is freed afterwards, so copy what may raise into
-	 * Lua's hands by pushing it. */
+	/* On the worker, in the waiting coroutine: push the results, return their number. The job is freed afterwards, also when this raises. */
 	int (*finish)(struct lua_State *L, struct pool_job *j);
 	void (*free)(struct pool_job *j); /* wipes its secrets; exactly once, on the worker */
 	bool on_pool;

@@ -20,6 +20,9 @@ int destination_allowed(lua_State *L, int arg, struct pid pid, const char *actio
 /* `resource` allowed, or PERMISSION_DENIED "<words><resource>". */
 int action_allowed(lua_State *L, const char *action, const char *resource, const char *words, struct err *e);
 
+/* The inbox of `p`, opened for delivery to channels. */
+struct inbox *process_inbox_open(lua_State *L, struct process *p);
+
 /* Push true and return 1, or nil and the error. */
 int push_true_or_err(lua_State *L, int rc, const struct err *e);
 

@@ -141,6 +141,10 @@ static void deliver_subscription(lua_State *L, struct inbox *box, struct subscri
 
 	/* The program closed it: that ends the subscription. */
 	if (channel_is_closed(ch)) {
+		if (s->closed) {
+			s->closed(s);
+			return;
+		}
 		inbox_unsubscribe(box, s);
 		channel_release(ch);
 		return;
@@ -217,7 +221,7 @@ const struct process_hooks bind_process_hooks = {
 
 /* -- the module's functions -------------------------------------------------------------------------- */
 
-static struct inbox *open_inbox(lua_State *L, struct process *p)
+struct inbox *process_inbox_open(lua_State *L, struct process *p)
 {
 	struct inbox *box = process_open_inbox(p);
 
@@ -233,7 +237,7 @@ static struct inbox *open_inbox(lua_State *L, struct process *p)
 int l_process_inbox(lua_State *L)
 {
 	struct process *p = process_check(L, "process.inbox");
-	struct inbox *box = open_inbox(L, p);
+	struct inbox *box = process_inbox_open(L, p);
 
 	if (box->general_channel) {
 		channel_push(L, box->general_channel);
@@ -249,7 +253,7 @@ int l_process_inbox(lua_State *L)
 int l_process_events(lua_State *L)
 {
 	struct process *p = process_check(L, "process.events");
-	struct inbox *box = open_inbox(L, p);
+	struct inbox *box = process_inbox_open(L, p);
 
 	if (box->events_channel) {
 		channel_push(L, box->events_channel);
@@ -287,7 +291,7 @@ int l_process_listen(lua_State *L)
 	}
 	if (lua_istable(L, 2))
 		field_bool(L, 2, "message", &as_message);
-	box = open_inbox(L, p);
+	box = process_inbox_open(L, p);
 	s = inbox_find(box, topic, len);
 	if (s && !channel_is_closed(s->channel)) {
 		s->as_message |= as_message;
@@ -316,7 +320,8 @@ int l_process_unlisten(lua_State *L)
 	if (!ch)
 		return raise_argument(L, 1, "channel expected");
 	s = p->inbox ? inbox_of_channel(p->inbox, ch) : NULL;
-	if (!s) {
+	/* The channels of other modules end with what they belong to. */
+	if (!s || s->closed) {
 		err_set(&e, ERR_NOT_FOUND, "channel not found");
 		lua_pushboolean(L, false);
 		push_err(L, &e);

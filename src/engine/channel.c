@@ -306,6 +306,16 @@ bool channel_offer(lua_State *L, struct channel *ch)
 	return true;
 }
 
+void channel_clear(lua_State *L, struct channel *ch)
+{
+	channel_push(L, ch);
+	lua_pushnil(L);
+	lua_setiuservalue(L, -2, 1);
+	lua_pop(L, 1);
+	ch->first = 1;
+	ch->count = 0;
+}
+
 void channel_close(struct channel *ch)
 {
 	struct channel_case *c;

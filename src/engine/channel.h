@@ -32,6 +32,8 @@ bool channel_has_room(const struct channel *ch);
 bool channel_has_receiver(const struct channel *ch);
 /* Hand over the value on top of L (popped). False (still popped) when full or closed. Wakes a receiver. */
 bool channel_offer(struct lua_State *L, struct channel *ch);
+/* Throw away what the buffer holds. */
+void channel_clear(struct lua_State *L, struct channel *ch);
 void channel_close(struct channel *ch);
 bool channel_is_closed(const struct channel *ch);
 

@@ -222,6 +222,7 @@ static void take_error(struct task *t, lua_State *L, int status)
 		failure_unref(f);
 		f = with_stack;
 	}
+	t->uncaught = !t->killed;
 	fail_with(t, f);
 }
 

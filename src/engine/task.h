@@ -52,6 +52,7 @@ struct task {
 	bool ended; /* done or failed: nothing wakes it any more */
 	bool woken; /* queued by the owner already */
 	bool killed;
+	bool uncaught; /* the failure is an error that left a coroutine */
 	struct failure *failure;
 	struct packed *result;
 };

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "http/internal.h"
 
+enum { DIAL_GRACE_MS = 100 };
+
 /*
  * One exchange: hop by hop through begin_hop() (which connections may be used?), run() (libcurl has the request) and
  * dial() (it found no connection), until a response that is no redirect, a failure or the deadline ends it.
@@ -178,6 +180,12 @@ static void timer_fired(struct loop_timer *t)
 	struct http_client *c = call->client;
 
 	if (loop_clock_ns() >= call->deadline_ns) {
+		/* The dial has the same deadline, and knows what it was waiting for. */
+		if (call->dial && !call->dial_is_late) {
+			call->dial_is_late = true;
+			loop_timer_start_ms(t, DIAL_GRACE_MS);
+			return;
+		}
 		fail_timeout(call);
 	} else {
 		err_set(&call->err, ERR_INTERNAL, "net/http: TLS handshake timeout");
@@ -227,8 +235,9 @@ static void dialled(void *arg, int fd, const struct dial_trace *trace, const str
 		run(call);
 	} else if (call->judged) {
 		http_call_fail(call, true);
-	} else if (loop_clock_ns() >= call->deadline_ns) {
-		fail_timeout(call);
+	} else if (e->kind == ERR_TIMEOUT && loop_clock_ns() >= call->deadline_ns) {
+		http_dial_timeout_text(e, &call->err);
+		http_call_fail(call, false);
 	} else {
 		call->err = *e;
 		http_call_fail(call, false);

@@ -142,6 +142,12 @@ void http_timeout_text(enum http_phase phase, struct err *e)
 		"context deadline exceeded (Client.Timeout or context cancellation while reading body)");
 }
 
+void http_dial_timeout_text(const struct err *dial, struct err *e)
+{
+	fail(e, dial->code ? dial->code : "timeout_dial",
+		"%s: context deadline exceeded (Client.Timeout exceeded while awaiting headers)", dial->text);
+}
+
 void http_error_name_request(struct err *e, const char *method, const char *url)
 {
 	char name[32];

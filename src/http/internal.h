@@ -219,6 +219,7 @@ struct http_call {
 	struct dial *dial;
 	struct dial_trace trace;
 	int fd;            /* dialled, not yet taken by libcurl */
+	bool dial_is_late; /* the deadline has passed; the dial is about to say so */
 	bool is_fresh;     /* this transfer runs on a connection dialled for it */
 	bool wants_dial;   /* libcurl asked for a connection */
 	bool judged;       /* `err` comes from a judge: reported as it is */
@@ -294,6 +295,8 @@ struct http_failure {
 /* Fill `e` (ERR_INTERNAL, with a code) for a failed transfer. */
 void http_failure_text(const struct http_failure *f, struct err *e);
 void http_timeout_text(enum http_phase phase, struct err *e);
+/* The same for a dial that reached the deadline: it says itself what it waited for. */
+void http_dial_timeout_text(const struct err *dial, struct err *e);
 /* `Get "http://u:***@h/": ` in front; INTERNAL and retryable, the code kept. */
 void http_error_name_request(struct err *e, const char *method, const char *url);
 

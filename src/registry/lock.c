@@ -38,7 +38,33 @@ static int check_modules(const struct value *modules, struct err *e)
 	return 0;
 }
 
-static int read_directories(const struct value *root, struct project_lock *ret, struct err *e)
+static int check_replacements(const struct value *replacements, const char *lock_path, struct err *e)
+{
+	const char *slash = strrchr(lock_path, '/');
+	int dir_len = slash ? (int)(slash - lock_path + 1) : 0;
+
+	for (size_t i = 0; i < value_count(replacements); i++) {
+		const struct value *r = value_at(replacements, i);
+		const char *from = "", *to = "";
+		char *path;
+		int missing;
+
+		if (value_read_string(r, "from", &from, e) < 0 || value_read_string(r, "to", &to, e) < 0)
+			return -1;
+		if (!is_module_name(from))
+			return err_set(e, ERR_INVALID, "line %u: invalid format (expected org/module, got \"%s\")",
+				value_line(r), from);
+		path = to[0] == '/' ? xstrdup(to) : xasprintf("%.*s%s", dir_len, lock_path, to);
+		missing = !to[0] || access(path, F_OK) < 0;
+		free(path);
+		if (missing)
+			return err_set(e, ERR_INVALID, "line %u: replacement path \"%s\" does not exist", value_line(r), to);
+	}
+	return 0;
+}
+
+static int read_directories(
+	const struct value *root, const char *lock_path, struct project_lock *ret, struct err *e)
 {
 	const struct value *dirs = value_get(root, "directories");
 	const char *src = ".", *modules = ".wippy";
@@ -52,7 +78,8 @@ static int read_directories(const struct value *root, struct project_lock *ret, 
 		return err_set(e, ERR_INVALID, "directories.src cannot be empty");
 	if (!modules[0])
 		return err_set(e, ERR_INVALID, "directories.modules cannot be empty");
-	if (check_modules(value_get(root, "modules"), e) < 0)
+	if (check_modules(value_get(root, "modules"), e) < 0 ||
+		check_replacements(value_get(root, "replacements"), lock_path, e) < 0)
 		return -1;
 	ret->src = xstrdup(src);
 	ret->modules = xstrdup(modules);
@@ -71,7 +98,7 @@ int project_lock_read(const char *path, struct project_lock *ret, struct err *e)
 	}
 	if (value_type(root) != VALUE_MAP && value_type(root) != VALUE_NIL)
 		err_set(e, ERR_INVALID, "%s: expected a map, got %s", path, value_type_name(root));
-	else if (read_directories(root, ret, e) == 0) {
+	else if (read_directories(root, path, ret, e) == 0) {
 		ret->root = root;
 		return 0;
 	} else {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "registry/pattern.h"
 #include "registry/project.h"
 
 static size_t find_entry(const struct project_entries *p, const char *id)
@@ -88,60 +89,9 @@ int project_override(struct project_entries *p, const char *key, const struct va
 
 /* -- patterns -- */
 
-static bool alternatives_match(const char *pattern, size_t plen, const char *seg, size_t len)
-{
-	const char *end = pattern + plen;
-
-	while (pattern <= end) {
-		const char *bar = memchr(pattern, '|', (size_t)(end - pattern));
-		const char *stop = bar ? bar : end;
-
-		if ((size_t)(stop - pattern) == len && memcmp(pattern, seg, len) == 0)
-			return true;
-		pattern = stop + 1;
-	}
-	return false;
-}
-
-static bool segment_match(const char *pattern, size_t plen, const char *seg, size_t len)
-{
-	if (plen == 1 && pattern[0] == '*')
-		return true;
-	if (plen >= 2 && pattern[0] == '(' && pattern[plen - 1] == ')')
-		return alternatives_match(pattern + 1, plen - 2, seg, len);
-	return plen == len && memcmp(pattern, seg, len) == 0;
-}
-
-/* NULL marks the end of either text. */
-static bool dotted_match(const char *pattern, const char *text)
-{
-	size_t plen, len;
-
-	if (!pattern)
-		return !text;
-	plen = strcspn(pattern, ".");
-	const char *pattern_rest = pattern[plen] ? pattern + plen + 1 : NULL;
-
-	if (plen == 2 && pattern[0] == '*' && pattern[1] == '*') {
-		for (;;) {
-			if (dotted_match(pattern_rest, text))
-				return true;
-			if (!text)
-				return false;
-			len = strcspn(text, ".");
-			text = text[len] ? text + len + 1 : NULL;
-		}
-	}
-	if (!text)
-		return false;
-	len = strcspn(text, ".");
-	return segment_match(pattern, plen, text, len) && dotted_match(pattern_rest, text[len] ? text + len + 1 : NULL);
-}
-
 static int check_pattern(const struct value *v, bool needs_colon, struct err *e)
 {
 	const char *text;
-	size_t doubles = 0;
 
 	if (value_type(v) != VALUE_STRING)
 		return err_set(e, ERR_INVALID, "line %u: field 'disable': expected a string, got %s", value_line(v), value_type_name(v));
@@ -149,10 +99,7 @@ static int check_pattern(const struct value *v, bool needs_colon, struct err *e)
 	if (needs_colon && !strchr(text, ':'))
 		return err_set(e, ERR_INVALID,
 			"invalid entry pattern '%s': missing ':' separator (expected namespace:name)", text);
-	/* Each `**` multiplies the work of a match. */
-	for (const char *p = text; (p = strstr(p, "**")); p += 2)
-		doubles++;
-	if (doubles > 4 || strlen(text) > 512)
+	if (!dotted_is_bounded(text))
 		return err_set(e, ERR_INVALID, "invalid entry pattern '%.64s': too long or too many '**'", text);
 	return 0;
 }
@@ -160,14 +107,14 @@ static int check_pattern(const struct value *v, bool needs_colon, struct err *e)
 static bool is_disabled(const struct entry *e, const struct value *namespaces, const struct value *entries)
 {
 	for (size_t i = 0; i < value_count(namespaces); i++) {
-		if (dotted_match(value_get_string(value_at(namespaces, i), NULL), e->ns))
+		if (dotted_matches(value_get_string(value_at(namespaces, i), NULL), e->ns))
 			return true;
 	}
 	for (size_t i = 0; i < value_count(entries); i++) {
 		const char *text = value_get_string(value_at(entries, i), NULL);
 		const char *colon = strchr(text, ':');
 		char *ns = xmemdupz(text, (size_t)(colon - text));
-		bool hit = dotted_match(ns, e->ns) && dotted_match(colon + 1, e->name);
+		bool hit = dotted_matches(ns, e->ns) && dotted_matches(colon + 1, e->name);
 
 		free(ns);
 		if (hit)

@@ -21,6 +21,8 @@ enum { DIR_DEPTH_MAX = 64 };
 struct loader {
 	const char *root;  /* source root on disk */
 	const char *shown; /* the same, as people know it */
+	const char *module; /* what the root holds: "org/module", NULL for the application */
+	const char *module_version; /* NULL when not known */
 	project_problem_fn *problem;
 	void *arg;
 	struct project_entries *out;
@@ -110,6 +112,8 @@ struct definition {
 	const char *ns;
 	const struct value *meta; /* of the file */
 	struct source_root root;
+	const char *module; /* as in struct loader */
+	const char *module_version;
 };
 
 static int read_name(const struct value *def, const char *field, const char *where, const char **ret, struct err *e)
@@ -154,6 +158,10 @@ static int make_entry(const struct definition *d, const struct value *def, const
 	fresh->file = xstrdup(d->file);
 	fresh->line = value_line(def);
 	merged = merge_meta(d->meta, meta);
+	if (d->module)
+		value_map_set(merged, "module", value_cstring(d->module));
+	if (d->module_version)
+		value_map_set(merged, "module_version", value_cstring(d->module_version));
 	data = entry_data(def, skip, nskip);
 	if (source_inline(&d->root, merged, "meta", &inlined_meta, e) < 0 ||
 		source_inline(&d->root, data, "", &fresh->data, e) < 0) {
@@ -242,7 +250,7 @@ static void read_definition(struct loader *l, const char *dir, const char *name)
 		note_problem(l, &e);
 		goto out;
 	}
-	struct definition d = {shown, value_get_string(ns, NULL), meta, {l->root, dir}};
+	struct definition d = {shown, value_get_string(ns, NULL), meta, {l->root, dir}, l->module, l->module_version};
 
 	read_document(l, &d, doc);
 out:
@@ -302,22 +310,83 @@ static void scan(struct loader *l, const char *dir, unsigned depth)
 	free(names);
 }
 
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* `path` is relative to `dir` unless absolute; with a folder src/ in it, that is the root. */
+static void scan_root(struct loader *l, const char *dir, const char *path, bool prefers_src)
+{
+	const char *shown = strncmp(path, "./", 2) == 0 && path[2] ? path + 2 : path;
+	char *root = path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", dir, shown);
+	char *root_src = xasprintf("%s/src", root), *shown_src = xasprintf("%s/src", shown);
+	bool below = prefers_src && is_directory(root_src);
+
+	l->root = below ? root_src : root;
+	l->shown = below ? shown_src : shown;
+	if (is_directory(l->root))
+		scan(l, "", 0);
+	else
+		log_warn("project", "source root does not exist; nothing is loaded from it", LOG_STR("path", path));
+	free(root_src);
+	free(shown_src);
+	free(root);
+}
+
+static const char *text_of(const struct value *map, const char *key)
+{
+	const struct value *v = value_get(map, key);
+
+	return value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : NULL;
+}
+
+static bool is_replaced(const struct value *replacements, const char *module)
+{
+	for (size_t i = 0; i < value_count(replacements); i++) {
+		const char *from = text_of(value_at(replacements, i), "from");
+
+		if (from && strcmp(from, module) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void scan_modules(struct loader *l, const struct project_lock *lock, const char *dir)
+{
+	const struct value *replacements = value_get(lock->root, "replacements");
+	const struct value *modules = value_get(lock->root, "modules");
+	size_t len = strlen(lock->modules);
+	bool is_vendor = len >= 6 && strcmp(lock->modules + len - 6, "vendor") == 0;
+
+	for (size_t i = 0; i < value_count(replacements); i++) {
+		l->module = text_of(value_at(replacements, i), "from");
+		scan_root(l, dir, text_of(value_at(replacements, i), "to"), true);
+	}
+	for (size_t i = 0; i < value_count(modules); i++) {
+		char *path;
+
+		l->module = text_of(value_at(modules, i), "name");
+		l->module_version = text_of(value_at(modules, i), "version");
+		if (is_replaced(replacements, l->module))
+			continue;
+		path = xasprintf("%s%s/%s", lock->modules, is_vendor ? "" : "/vendor", l->module);
+		scan_root(l, dir, path, false);
+		free(path);
+	}
+}
+
 int project_load(const struct project_lock *lock, const char *dir, project_problem_fn *problem, void *arg,
 	struct project_entries *ret, struct err *e)
 {
 	struct project_entries out = {0};
-	const char *shown = strncmp(lock->src, "./", 2) == 0 && lock->src[2] ? lock->src + 2 : lock->src;
-	char *root = lock->src[0] == '/' ? xstrdup(lock->src) : xasprintf("%s/%s", dir, shown);
-	struct loader l = {
-		.root = root, .shown = shown, .problem = problem, .arg = arg, .out = &out, .by_id = map_new()};
-	struct stat st;
+	struct loader l = {.problem = problem, .arg = arg, .out = &out, .by_id = map_new()};
 	int rc = -1;
 
-	if (stat(root, &st) < 0)
-		log_warn(
-			"project", "source root does not exist; nothing is loaded from it", LOG_STR("path", lock->src));
-	else
-		scan(&l, "", 0);
+	scan_root(&l, dir, lock->src, false);
+	scan_modules(&l, lock, dir);
 	if (l.nproblems == 0) {
 		*ret = out;
 		out = (struct project_entries){0};
@@ -327,7 +396,6 @@ int project_load(const struct project_lock *lock, const char *dir, project_probl
 	}
 	project_entries_done(&out);
 	map_free(l.by_id, NULL);
-	free(root);
 	return rc;
 }
 

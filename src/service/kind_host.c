@@ -38,7 +38,7 @@ static void host_free(void *self)
 	host_unref(self);
 }
 
-static const struct service_ops host_ops = {host_start, host_stop, host_free};
+static const struct service_ops host_ops = {.start = host_start, .stop = host_stop, .free = host_free};
 
 static int read_count(const struct value *block, const char *key, const char *words, int64_t *ret, struct err *err)
 {

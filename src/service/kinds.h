@@ -17,6 +17,7 @@ extern const struct kind library_lua_kind;
 extern const struct kind network_socks5_kind;
 extern const struct kind process_host_kind;
 extern const struct kind process_lua_kind;
+extern const struct kind process_service_kind;
 extern const struct kind registry_entry_kind; /* lives in the registry only */
 extern const struct kind terminal_host_kind;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actor/bus.h"
 #include "actor/process.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -23,6 +24,11 @@ static void unref_code(void *c)
 static void unref_entry(void *e)
 {
 	entry_unref(e);
+}
+
+static void request_stop(struct node *n, int exit_code)
+{
+	runtime_request_stop(n->runtime, exit_code);
 }
 
 int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struct err *e)
@@ -51,12 +57,14 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->node.env = env_new();
 	bind_logger_install();
 	rt->node.scheduler = scheduler_new(&sc);
+	rt->node.bus = bus_new(rt->node.scheduler, rt->loop);
 	rt->node.registry = registry_new(cfg->kinds, rt);
 	rt->node.default_network = rt->default_network;
 	rt->node.strict_mode = cfg->strict_mode;
 	rt->node.http = cfg->http;
 	rt->node.started_ns = loop_clock_ns();
 	rt->node.runtime = rt;
+	rt->node.request_stop = request_stop;
 	*ret_rt = rt;
 	return 0;
 }
@@ -73,9 +81,12 @@ static void on_signal(void *arg, int signum)
 	struct runtime *rt = arg;
 
 	(void)signum;
-	if (rt->signals++ > 0)
+	if (rt->signals++ > 0) {
+		log_info("run", "force exit");
 		_exit(1);
-	log_info("runtime", "stopping; a second signal ends the program at once");
+	}
+	log_info("run", "received shutdown signal");
+	log_info("run", "shutting down (press Ctrl+C again to force exit)");
 	runtime_stop(rt, EXIT_UNSET);
 }
 
@@ -185,11 +196,13 @@ void runtime_free(struct runtime *rt)
 		runtime_stop(rt, EXIT_UNSET);
 		runtime_run(rt);
 	}
+	bus_stop(rt->node.bus);
 	/* What the workers told the main thread last. */
 	loop_stop(rt->loop);
 	loop_run(rt->loop);
 	registry_free(rt->node.registry);
 	supervisor_free(rt->supervisor);
+	bus_free(rt->node.bus);
 	scheduler_free(rt->node.scheduler);
 	overlay_set_free(rt->node.overlays);
 	env_free(rt->node.env);
@@ -212,6 +225,7 @@ struct command {
 	int exit_code;
 	char *text; /* the method's result when that is a string */
 	struct failure *failure;
+	bool uncaught;
 	struct loop_post post;
 };
 
@@ -248,7 +262,16 @@ static void on_command_over(struct loop_post *post)
 {
 	struct command *c = container_of(post, struct command, post);
 
-	c->done(c->arg, c->exit_code, c->failure ? c->failure->message : c->text, c->failure);
+	struct failure *f = c->failure;
+
+	/* Where a returned error object was made says nothing about where things went wrong. */
+	if (f && f->stack && !c->uncaught) {
+		f = failure_new(f->kind, f->retry, f->message, f->message_len, value_ref(f->details), NULL,
+			failure_keep(f->cause));
+		failure_unref(c->failure);
+		c->failure = f;
+	}
+	c->done(c->arg, c->exit_code, f ? f->message : c->text, f);
 	runtime_stop(c->rt, c->exit_code);
 	failure_unref(c->failure);
 	free(c->text);
@@ -262,6 +285,7 @@ static void on_command_ended(void *arg, const struct process_end *end)
 
 	c->exit_code = end->failure ? 1 : exit_code_of(end->value, &c->text);
 	c->failure = failure_keep(end->failure);
+	c->uncaught = end->uncaught;
 	c->post.run = on_command_over;
 	loop_post(c->rt->loop, &c->post);
 }

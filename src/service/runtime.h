@@ -76,7 +76,7 @@ int runtime_load(struct runtime *rt, struct entry *const *entries, size_t n, str
 void runtime_start(struct runtime *rt);
 
 /* How a command ended. `text` has no newline: with a failure its message, for stderr; else a result that is a string (up to its first NUL), for
- * stdout; NULL when there is none. Main thread, once. */
+ * stdout; NULL when there is none. `failure` has a stack when it is an error nobody caught. Main thread, once. */
 typedef void runtime_exec_fn(void *arg, int exit_code, const char *text, const struct failure *failure);
 
 /* Run a process entry on a terminal host with the arguments after the command's name; when it ends `done` runs and then the whole runtime

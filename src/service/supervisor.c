@@ -4,16 +4,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/backoff.h"
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "service/announce.h"
+#include "service/lifecycle.h"
 #include "service/runtime.h"
 
-enum {
-	START_TIMEOUT_MS = 10000,
-	STOP_TIMEOUT_MS = 10000,
-	STOP_GRACE_MS = 2000, /* a service bounds its own stop; this bounds the service */
-};
+enum { STOP_GRACE_MS = 2000 /* a service bounds its own stop; this bounds the service */ };
 
 struct service {
 	struct supervisor *sv;
@@ -21,14 +21,16 @@ struct service {
 	const struct service_ops *ops;
 	void *self;
 	enum service_state state;
-	bool auto_start;
 	bool wanted;
 	bool complained; /* about what it waits for */
-	char **requires;
-	size_t nrequires;
-	uint64_t start_timeout_ms;
-	uint64_t stop_timeout_ms;
+	bool visiting;   /* while cycles are looked for */
+	bool visited;
+	struct lifecycle lifecycle;
+	unsigned runs; /* since the last stable one */
+	uint64_t running_since_ns;
+	int64_t started_at_ns; /* Unix time of the last start */
 	struct loop_timer timer; /* of the start or stop under way */
+	struct loop_timer retry; /* of a failed one: when it starts again */
 };
 
 struct supervisor {
@@ -80,14 +82,31 @@ enum service_state service_state(const struct service *s)
 
 uint64_t service_stop_timeout_ms(const struct service *s)
 {
-	return s->stop_timeout_ms;
+	return s->lifecycle.stop_timeout_ms;
+}
+
+static void set_state_because(struct service *s, enum service_state st, const char *details)
+{
+	struct service_report report = {
+		.status = service_state_name(st),
+		.desired = service_state_name(s->wanted && !s->sv->stopping ? SERVICE_RUNNING : SERVICE_STOPPED),
+		.details = details,
+		.retry_count = s->runs > 0 ? s->runs - 1 : 0,
+	};
+
+	loop_timer_stop(&s->timer);
+	s->state = st;
+	if (st == SERVICE_RUNNING)
+		s->started_at_ns = announce_now_ns();
+	if (st == SERVICE_RUNNING || st == SERVICE_STOPPING)
+		report.started_at_ns = s->started_at_ns;
+	log_debug("supervisor", "service state", LOG_STR("service", s->id), LOG_STR("state", service_state_name(st)));
+	announce_service(s->sv->rt->node.bus, s->id, &report);
 }
 
 static void set_state(struct service *s, enum service_state st)
 {
-	loop_timer_stop(&s->timer);
-	s->state = st;
-	log_debug("supervisor", "service state", LOG_STR("service", s->id), LOG_STR("state", service_state_name(st)));
+	set_state_because(s, st, NULL);
 }
 
 /* -- order ------------------------------------------------------------------------------------------- */
@@ -97,8 +116,8 @@ static void want(struct supervisor *sv, struct service *s)
 	if (s->wanted)
 		return;
 	s->wanted = true;
-	for (size_t i = 0; i < s->nrequires; i++) {
-		struct service *needed = map_get(sv->services, s->requires[i]);
+	for (size_t i = 0; i < s->lifecycle.nrequires; i++) {
+		struct service *needed = map_get(sv->services, s->lifecycle.requires[i].id);
 
 		if (needed)
 			want(sv, needed);
@@ -107,13 +126,16 @@ static void want(struct supervisor *sv, struct service *s)
 
 static bool can_start(struct supervisor *sv, struct service *s)
 {
-	for (size_t i = 0; i < s->nrequires; i++) {
-		struct service *needed = map_get(sv->services, s->requires[i]);
+	for (size_t i = 0; i < s->lifecycle.nrequires; i++) {
+		const struct requirement *r = &s->lifecycle.requires[i];
+		struct service *needed = map_get(sv->services, r->id);
 
+		if (!needed && r->implied)
+			continue;
 		if (!needed && !s->complained) {
 			s->complained = true;
 			log_error("supervisor", "service startup blocked by missing dependencies",
-				LOG_STR("service", s->id), LOG_STR("requires", s->requires[i]));
+				LOG_STR("service", s->id), LOG_STR("requires", r->id));
 		}
 		if (!needed || needed->state != SERVICE_RUNNING)
 			return false;
@@ -134,8 +156,10 @@ static bool is_needed(struct supervisor *sv, const struct service *s)
 	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);) {
 		const struct service *other = v;
 
-		for (size_t k = 0; is_active(other) && k < other->nrequires; k++)
-			if (other != s && strcmp(other->requires[k], s -> id) == 0)
+		if (other == s || !is_active(other))
+			continue;
+		for (size_t k = 0; k < other->lifecycle.nrequires; k++)
+			if (strcmp(other->lifecycle.requires[k].id, s->id) == 0)
 				return true;
 	}
 	return false;
@@ -144,14 +168,17 @@ static bool is_needed(struct supervisor *sv, const struct service *s)
 static void start_service(struct service *s)
 {
 	set_state(s, SERVICE_STARTING);
-	loop_timer_start_ms(&s->timer, s->start_timeout_ms);
+	loop_timer_stop(&s->retry);
+	loop_timer_start_ms(&s->timer, s->lifecycle.start_timeout_ms);
+	s->runs++;
 	s->ops->start(s);
 }
 
 static void stop_service(struct service *s)
 {
 	set_state(s, SERVICE_STOPPING);
-	loop_timer_start_ms(&s->timer, s->stop_timeout_ms + STOP_GRACE_MS);
+	loop_timer_start_ms(
+		&s->timer, s->lifecycle.stop_timeout_ms + (s->ops->stop_is_unbounded ? 0 : STOP_GRACE_MS));
 	s->ops->stop(s);
 }
 
@@ -207,13 +234,49 @@ void service_started(struct service *s)
 	if (s->state != SERVICE_STARTING)
 		return;
 	set_state(s, SERVICE_RUNNING);
+	s->running_since_ns = loop_clock_ns();
 	advance(s->sv);
+}
+
+/* A run that was long enough wipes out the failures before it. */
+static void forget_if_stable(struct service *s)
+{
+	if (s->state == SERVICE_RUNNING &&
+		loop_clock_ns() - s->running_since_ns >= s->lifecycle.stable_threshold_ms * 1000000)
+		s->runs = 0;
+}
+
+static void restart_later(struct service *s, const struct err *e)
+{
+	unsigned attempt = s->runs > 0 ? s->runs : 1;
+	uint64_t delay_ms = (backoff_delay(&s->lifecycle.restart, attempt) + 999999) / 1000000;
+
+	log_warn("supervisor", "service failed, restarting", LOG_STR("service", s->id), LOG_STR("error", e->text),
+		LOG_INT("attempt", attempt), LOG_INT("delay_ms", delay_ms));
+	loop_timer_start_ms(&s->retry, delay_ms);
 }
 
 void service_failed(struct service *s, const struct err *e)
 {
-	log_error("supervisor", "service failed", LOG_STR("service", s->id), LOG_STR("error", e->text));
-	set_state(s, SERVICE_FAILED);
+	bool stopping = s->state == SERVICE_STOPPING || s->sv->stopping;
+	unsigned max = s->lifecycle.max_attempts;
+	/* The application can do without an optional one. */
+	enum log_level level = s->lifecycle.optional ? LOG_WARN : LOG_ERROR;
+
+	forget_if_stable(s);
+	set_state_because(s, e->retry == ERR_RETRY_NO && !stopping ? SERVICE_EXITED : SERVICE_FAILED, e->text);
+	if (s->state == SERVICE_EXITED) {
+		LOG_AT(level, "supervisor", "service exited with an error and is not restarted",
+			LOG_STR("service", s->id), LOG_STR("error", e->text));
+	} else if (stopping) {
+		LOG_AT(level, "supervisor", "service failed to stop", LOG_STR("service", s->id),
+			LOG_STR("error", e->text));
+	} else if (max > 0 && s->runs >= max) {
+		LOG_AT(level, "supervisor", "service failed too often and is not restarted", LOG_STR("service", s->id),
+			LOG_STR("error", e->text), LOG_INT("attempts", s->runs));
+	} else {
+		restart_later(s, e);
+	}
 	advance(s->sv);
 }
 
@@ -236,11 +299,25 @@ static void on_timeout(struct loop_timer *t)
 	struct service *s = container_of(t, struct service, timer);
 	struct err e;
 
-	if (s->state == SERVICE_STARTING)
+	if (s->state == SERVICE_STARTING) {
+		if (s->ops->abandon)
+			s->ops->abandon(s);
 		err_set(&e, ERR_TIMEOUT, "service start timed out");
-	else
-		err_set(&e, ERR_TIMEOUT, "stop timeout after %llu ms", (unsigned long long)s->stop_timeout_ms);
+		err_retryable(&e);
+	} else {
+		err_set(&e, ERR_TIMEOUT, "stop timeout after %llu ms",
+			(unsigned long long)s->lifecycle.stop_timeout_ms);
+	}
 	service_failed(s, &e);
+}
+
+static void on_retry(struct loop_timer *t)
+{
+	struct service *s = container_of(t, struct service, retry);
+
+	/* What it requires may be down by now: then it waits for that. */
+	set_state(s, SERVICE_UNKNOWN);
+	advance(s->sv);
 }
 
 /* -- registering ------------------------------------------------------------------------------------- */
@@ -271,11 +348,10 @@ static void service_free(void *v)
 	if (!s)
 		return;
 	loop_timer_stop(&s->timer);
+	loop_timer_stop(&s->retry);
 	if (s->ops->free && s->self)
 		s->ops->free(s->self);
-	for (size_t i = 0; i < s->nrequires; i++)
-		free(s->requires[i]);
-	free(s->requires);
+	lifecycle_done(&s->lifecycle);
 	free(s->id);
 	free(s);
 }
@@ -289,79 +365,37 @@ void supervisor_free(struct supervisor *sv)
 	free(sv);
 }
 
-static int read_names(
-	struct service *s, const struct value *list, const char *field, const struct entry *e, struct err *err)
-{
-	if (!list)
-		return 0;
-	if (value_type(list) != VALUE_LIST)
-		return err_set(
-			err, ERR_INVALID, "field 'lifecycle.%s': expected list, got %s", field, value_type_name(list));
-	for (size_t i = 0; i < value_count(list); i++) {
-		const struct value *v = value_at(list, i);
-
-		if (value_type(v) != VALUE_STRING)
-			return err_set(err, ERR_INVALID, "field 'lifecycle.%s': expected strings, got %s", field,
-				value_type_name(v));
-		s->requires = xreallocarray(s->requires, s->nrequires + 1, sizeof(char *));
-		s->requires[s->nrequires++] = entry_id_resolve(value_get_string(v, NULL), e->ns);
-	}
-	return 0;
-}
-
-static int read_timeout(const struct value *lifecycle, const char *key, uint64_t *ret_ms, struct err *err)
-{
-	int64_t ns = 0;
-
-	if (value_read_duration(lifecycle, key, &ns, err) < 0)
-		return -1;
-	/* 0 means the default. */
-	if (ns > 0)
-		*ret_ms = (uint64_t)((ns + 999999) / 1000000);
-	return 0;
-}
-
-static int read_lifecycle(struct service *s, const struct entry *e, struct err *err)
-{
-	const struct value *lc = value_get(e->data, "lifecycle");
-
-	if (!lc)
-		return 0;
-	if (value_type(lc) != VALUE_MAP)
-		return err_set(err, ERR_INVALID, "field 'lifecycle': expected map, got %s", value_type_name(lc));
-	if (value_read_bool(lc, "auto_start", &s->auto_start, err) < 0 ||
-		read_timeout(lc, "start_timeout", &s->start_timeout_ms, err) < 0 ||
-		read_timeout(lc, "stop_timeout", &s->stop_timeout_ms, err) < 0)
-		return err_prefix(err, "lifecycle");
-	if (read_names(s, value_get(lc, "requires"), "requires", e, err) < 0)
-		return -1;
-	return read_names(s, value_get(lc, "depends_on"), "depends_on", e, err);
-}
-
-int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_ops *ops, void *self,
-	struct service **ret_service, struct err *err)
+int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *needs, const struct service_ops *ops,
+	void *self, struct service **ret_service, struct err *err)
 {
 	struct service *s = xcalloc(1, sizeof(*s));
 
 	s->sv = sv;
 	s->ops = ops;
 	s->id = xstrdup(e->id);
-	s->start_timeout_ms = START_TIMEOUT_MS;
-	s->stop_timeout_ms = STOP_TIMEOUT_MS;
 	loop_timer_init(&s->timer, sv->rt->loop, on_timeout);
-	if (read_lifecycle(s, e, err) < 0) {
+	loop_timer_init(&s->retry, sv->rt->loop, on_retry);
+	if (lifecycle_read(&s->lifecycle, e, err) < 0) {
 		service_free(s); /* `self` stays the caller's */
 		return -1;
 	}
+	if (needs)
+		lifecycle_require(&s->lifecycle, needs, true);
 	s->self = self;
 	service_free(map_set(sv->services, s->id, s));
 	if (ret_service)
 		*ret_service = s;
-	if (sv->started && !sv->stopping && s->auto_start) {
+	if (sv->started && !sv->stopping && s->lifecycle.auto_start) {
 		want(sv, s);
 		advance(sv);
 	}
 	return 0;
+}
+
+int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_ops *ops, void *self,
+	struct service **ret_service, struct err *err)
+{
+	return supervisor_add_needing(sv, e, NULL, ops, self, ret_service, err);
 }
 
 void supervisor_remove(struct supervisor *sv, const char *id)
@@ -383,22 +417,46 @@ struct service *supervisor_find(struct supervisor *sv, const char *id)
 
 /* -- start and stop of all --------------------------------------------------------------------------- */
 
-/* Nothing starts or is starting, yet a wanted service has not started although all it needs exists: they need each other. */
+/* Find a way from `s` back to a service on the path to it; its names go to `path`, last first. */
+static bool find_cycle(struct supervisor *sv, struct service *s, struct buf *path)
+{
+	bool found = false;
+
+	if (s->visited && !s->visiting)
+		return false;
+	if (s->visiting) {
+		buf_adds(path, s->id);
+		return true;
+	}
+	s->visited = s->visiting = true;
+	for (size_t i = 0; !found && i < s->lifecycle.nrequires; i++) {
+		struct service *needed = map_get(sv->services, s->lifecycle.requires[i].id);
+
+		found = needed && find_cycle(sv, needed, path);
+	}
+	if (found)
+		buf_addf(path, " is required by %s", s->id);
+	s->visiting = false;
+	return found;
+}
+
 static void report_cycles(struct supervisor *sv)
 {
+	struct buf path = BUF_INIT;
 	void *v;
 
 	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);)
-		if (((struct service *)v)->state == SERVICE_STARTING)
-			return;
+		((struct service *)v)->visited = false;
 	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);) {
 		struct service *s = v;
 
-		if (!s->wanted || s->state != SERVICE_UNKNOWN || s->complained)
+		if (!s->wanted || !find_cycle(sv, s, &path))
 			continue;
-		log_error("supervisor", "service cannot start: what it requires did not start, or requires it in turn",
-			LOG_STR("service", s->id));
+		log_error("supervisor", "failed to determine start dependency levels: services require each other",
+			LOG_STR("cycle", buf_str(&path)));
+		buf_clear(&path);
 	}
+	buf_done(&path);
 }
 
 void supervisor_start(struct supervisor *sv)
@@ -409,7 +467,7 @@ void supervisor_start(struct supervisor *sv)
 	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);) {
 		struct service *s = v;
 
-		if (s->auto_start)
+		if (s->lifecycle.auto_start)
 			want(sv, s);
 	}
 	advance(sv);
@@ -418,7 +476,11 @@ void supervisor_start(struct supervisor *sv)
 
 void supervisor_stop(struct supervisor *sv, void (*done)(void *arg), void *arg)
 {
+	void *v;
+
 	sv->stopping = true;
+	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);)
+		loop_timer_stop(&((struct service *)v)->retry);
 	sv->stopped = done;
 	sv->stopped_arg = arg;
 	advance(sv);

@@ -3,6 +3,9 @@
  *
  * A service is whatever a kind registers with a start and a stop operation; it belongs to one entry. Main thread only. Each service
  * starts when all it requires are running; independent ones start at the same time. Stop goes the other way round.
+ *
+ * A service that fails is started again after a delay that grows from failure to failure (lifecycle.restart), at most max_attempts times in a row;
+ * one that ran for stable_threshold begins anew. Every restart is one line of the log. Each service restarts alone.
  */
 #ifndef SERVICE_SUPERVISOR_H
 #define SERVICE_SUPERVISOR_H
@@ -34,6 +37,10 @@ struct service_ops {
 	void (*start)(struct service *s);
 	void (*stop)(struct service *s);
 	void (*free)(void *self); /* NULL: nothing */
+	/* The start took longer than start_timeout: let go of what may still come to life. It may be started again. NULL: nothing. */
+	void (*abandon)(struct service *s);
+	/* `stop` does not bound itself: without service_stopped() within stop_timeout the service has failed. */
+	bool stop_is_unbounded;
 };
 
 struct supervisor *supervisor_new(struct runtime *rt);
@@ -43,6 +50,9 @@ void supervisor_free(struct supervisor *sv);
  * started and auto_start is set. INVALID names the field. */
 int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_ops *ops, void *self,
 	struct service **ret_service, struct err *err);
+/* The same for an entry that refers to `needs` (a service's id, or NULL) elsewhere than in lifecycle.requires: it waits for that too, if there is such a service. */
+int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *needs, const struct service_ops *ops,
+	void *self, struct service **ret_service, struct err *err);
 /* Stop it if it runs, without waiting, and forget it. */
 void supervisor_remove(struct supervisor *sv, const char *id);
 struct service *supervisor_find(struct supervisor *sv, const char *id);
@@ -59,8 +69,9 @@ enum service_state service_state(const struct service *s);
 uint64_t service_stop_timeout_ms(const struct service *s);
 
 void service_started(struct service *s);
-/* `e` borrowed; e->retry == ERR_RETRY_NO means: do not try again. */
+/* `e` borrowed; e->retry == ERR_RETRY_NO means: do not try again, the service has exited. Otherwise it is restarted as lifecycle.restart says. */
 void service_failed(struct service *s, const struct err *e);
+/* It ended by itself and stays down. */
 void service_exited(struct service *s);
 void service_stopped(struct service *s);
 

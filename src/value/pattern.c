@@ -26,8 +26,6 @@ struct translator {
 	size_t weight[DEPTH_MAX];
 	unsigned depth;
 	size_t atom; /* the weight of what a quantifier would repeat; 0: nothing to repeat */
-	size_t atom_at; /* where it starts in `out` */
-	size_t group_at[DEPTH_MAX];
 };
 
 static int fail(struct translator *t, const char *what)
@@ -54,7 +52,7 @@ static int hex_digits(struct translator *t, unsigned n, uint32_t *ret)
 /* The character that an escape stands for; the cursor is behind the backslash. */
 static int escaped_character(struct translator *t, uint32_t *ret)
 {
-	uint32_t low;
+	uint32_t low = 0;
 	char c = *t->at++;
 
 	switch (c) {
@@ -248,9 +246,10 @@ static int translate_brackets(struct translator *t)
 	}
 	t->out = out;
 	if (!any) {
-		/* ECMA-262: [] matches nothing, [^] everything. No byte of UTF-8 text is a NUL, and \x01-\x7f with all others is all. */
-		buf_adds(out, negated ? "(.|\n)" : "[^\x01-\x7f\xc2\x80-\xf4\x8f\xbf\xbf]");
-	} else if (caret && !negated && buf_len(&body) == 0 && !closing && !open && !dash) {
+		fail(t, "an empty class");
+		goto out;
+	}
+	if (caret && !negated && buf_len(&body) == 0 && !closing && !open && !dash) {
 		buf_adds(out, "\\^");
 	} else {
 		buf_adds(out, negated ? "[^" : "[");
@@ -347,7 +346,6 @@ static int translate_quantifier(struct translator *t)
 	} else {
 		if (!read_bounds(t, &min, &max, &open)) {
 			t->at++;
-			t->atom_at = buf_len(t->out);
 			t->atom = 1;
 			return put_literal(t, '{') < 0 ? -1 : add_weight(t, 1);
 		}
@@ -380,7 +378,7 @@ static int open_group(struct translator *t)
 	}
 	if (t->depth == DEPTH_MAX - 1)
 		return fail(t, "it is nested too deeply");
-	t->group_at[t->depth++] = buf_len(t->out);
+	t->depth++;
 	t->weight[t->depth] = 0;
 	t->atom = 0;
 	buf_addc(t->out, '(');
@@ -396,7 +394,6 @@ static int close_group(struct translator *t)
 	buf_addc(t->out, ')');
 	weight = t->weight[t->depth--] + 1;
 	t->atom = weight;
-	t->atom_at = t->group_at[t->depth];
 	return add_weight(t, weight);
 }
 
@@ -433,7 +430,6 @@ static int translate_one(struct translator *t)
 		t->atom = 0;
 		return 0;
 	}
-	t->atom_at = buf_len(t->out);
 	switch (*t->at) {
 	case '[':
 		t->at++;

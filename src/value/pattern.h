@@ -3,7 +3,7 @@
  *
  * JSON Schema asks for ECMA-262 syntax and recommends a subset (2020-12 core, section 6.4); this takes that subset and what has a POSIX counterpart:
  * literals, ".", classes with ranges, \d \w \s and their opposites, anchors, \b, groups (also without capture), alternation, quantifiers (greedy or not:
- * only whether there is a match counts), \n \t ..., \xHH, \uHHHH. Not anchored by itself. Looking around, back references and \p are errors.
+ * only whether there is a match counts), \n \t ..., \xHH, \uHHHH. Not anchored by itself. Looking around, back references, \p and empty classes are errors.
  * Text is UTF-8, whatever the locale of the program; characters, not bytes, are matched. Without back references matching takes time in proportion to
  * the text. Sizes are bounded, since bounded repetitions are unrolled by the library. A pattern may be used by any thread.
  */
@@ -27,7 +27,7 @@ struct pattern;
 /* INVALID says what is wrong. */
 int pattern_compile(const char *text, size_t len, struct pattern **ret_pattern, struct err *e);
 void pattern_free(struct pattern *p); /* NULL is fine */
-/* Does any part of the text match? A NUL in it matches nothing. */
+/* Does any part of the text match? */
 bool pattern_matches(const struct pattern *p, const char *text, size_t len);
 
 /* The POSIX extended expression it becomes, for tests. */

@@ -60,6 +60,7 @@ struct yaml {
 	struct value *root;
 	struct map *anchors; /* name to struct anchor */
 	struct weight weight;
+	bool times;         /* plain scalars may be timestamps */
 	bool ended;         /* the first document is complete */
 	size_t key_end;     /* where the last key ended in the text */
 	struct position at; /* of the last node that had one */

@@ -216,10 +216,8 @@ def test_timeouts_and_their_words(client, site):
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         time.sleep(1)
     s = site({"/late": late, "/half": half})
-    began = time.monotonic()
     headers, body, number, fraction = client([["get", s.url + "/late", {"timeout": "200ms"}], ["get", s.url + "/half", {"timeout": "200ms"}],
                                               ["get", s.url + "/late", {"timeout": 5}], ["get", s.url + "/late", {"timeout": 0.2}]])
-    assert time.monotonic() - began < 10
     assert headers["error"] == (f'Get "{s.url}/late": context deadline exceeded (Client.Timeout exceeded while awaiting headers); '
                                 "phase: response headers")
     assert "Client.Timeout or context cancellation while reading body" in body["error"]
@@ -300,7 +298,7 @@ end
 """
 
 
-def test_batches(lua, site):
+def test_batches(lua, site, slower):
     def slowly(handler, asked):
         time.sleep(0.4)
         return 200, {}, asked.path.encode()
@@ -313,7 +311,7 @@ def test_batches(lua, site):
                                            "streaming not supported in batch requests"]
     assert {b["kind"] for b in bad} == {"Invalid"}
     # Side by side, not one after the other; and the bad ones sent nothing.
-    assert r.seconds < 1.6 and len(s.asked) == 6
+    assert r.seconds < 1.6 * slower and len(s.asked) == 6
 
 
 STREAM = """
@@ -342,7 +340,7 @@ def test_streams(lua, site):
     assert "stream not found" in last["late"]
 
 
-def test_a_stream_longer_than_its_timeout_is_cut(lua, peer):
+def test_a_stream_longer_than_its_timeout_is_cut(lua, peer, slower):
     def endless(s):
         s.recv(65536)
         s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
@@ -352,7 +350,7 @@ def test_a_stream_longer_than_its_timeout_is_cut(lua, peer):
     p = peer(endless)
     r = lua(STREAM.replace("10s", "400ms"), f"http://127.0.0.1:{p.port}/")
     assert "stream read" in r.stdout and "Client.Timeout or context cancellation while reading body" in r.stdout, r
-    assert r.seconds < 3 and p.wait_closed(1)
+    assert r.seconds < 3 * slower and p.wait_closed(1)
 
 
 def test_text_functions(lua):
@@ -424,3 +422,15 @@ end
         run.wait_for("left")
         assert p.connections == 1 and p.wait_closed(1, 3)
         assert run.proc.poll() is None
+
+
+@pytest.mark.xfail(strict=True, reason="a file's `reader` is not read yet: the part is left out")
+def test_a_file_may_come_from_a_stream(lua, site):
+    s = site({"/source": (200, {}, b"streamed")})
+    lua(f"""
+local function main()
+  local source = http_client.get("{s.url}/source", {{ stream = true }})
+  say(told(http_client.post("{s.url}/upload", {{ files = {{ {{ name = "f", reader = source.stream }} }} }})))
+end
+""")
+    assert b"streamed" in s.asked[1].body, s.asked

@@ -36,35 +36,40 @@ def tor_entry(overlay, tor, **fields):
 
 
 def test_two_processes_two_circuits_and_a_name_only_the_exit_knows(lua, overlay, tor_network, server):
-    url = f"http://{tor_network.EXIT_ONLY}:{server.port}/"
+    name = tor_network.new_name()
+    url = f"http://{name}:{server.port}/"
     with tor_network.dns.recording() as asked, tor_network.watching() as streams:
         r = lua(TWO_PROCESSES, url, timeout=150, overlays=[tor_entry(overlay, tor_network)], processes={"one": ONE})
     assert [v.get("status") for v in r.values] == [200, 200], r
-    assert [s["target"] for s in streams] == [f"{tor_network.EXIT_ONLY}:{server.port}"] * 2
+    assert [s["target"] for s in streams] == [f"{name}:{server.port}"] * 2
     assert len({s["circuit"] for s in streams}) == 2, streams
     assert len({s["username"] for s in streams}) == 2 and all(re.fullmatch("[0-9a-f]{16}", s["username"]) for s in streams), streams
     # Somebody asked for the name, and it was the exit: nobody else knows that name server.
-    assert {q["name"] for q in asked} == {tor_network.EXIT_ONLY}
+    assert {q["name"] for q in asked} == {name}
 
 
 def test_two_hosts_of_one_process_two_circuits(lua, overlay, tor_network, server):
-    urls = [f"http://{host}:{server.port}/" for host in (tor_network.EXIT_ONLY, "127.0.0.1", tor_network.EXIT_ONLY)]
+    name = tor_network.new_name()
+    urls = [f"http://{host}:{server.port}/" for host in (name, "127.0.0.1", name)]
     with tor_network.watching() as streams:
         r = lua(SEVERAL_URLS, *urls, timeout=200, overlays=[tor_entry(overlay, tor_network)])
     assert [v.get("status") for v in r.values] == [200] * 3, r
     # The third request goes over the first one's connection.
-    assert [s["target"] for s in streams] == [f"{tor_network.EXIT_ONLY}:{server.port}", f"127.0.0.1:{server.port}"]
+    assert [s["target"] for s in streams] == [f"{name}:{server.port}", f"127.0.0.1:{server.port}"]
     assert len({s["circuit"] for s in streams}) == 2, streams
 
 
-def test_without_isolation_the_circuit_is_shared(lua, overlay, tor_network, server):
-    """That distinct circuits are the credentials' doing."""
-    urls = [f"http://{tor_network.EXIT_ONLY}:{server.port}/close"] * 2
-    entry = tor_entry(overlay, tor_network, isolate_streams=False, username="same", password="same")
+@pytest.mark.parametrize("isolated", [True, False])
+def test_distinct_circuits_are_the_credentials_doing(lua, overlay, tor_network, server, isolated):
+    urls = [f"http://{tor_network.new_name()}:{server.port}/close"] * 6
+    entry = tor_entry(overlay, tor_network, isolate_streams=isolated, username="same", password="same")
     with tor_network.watching() as streams:
-        r = lua(SEVERAL_URLS, *urls, timeout=150, overlays=[entry])
-    assert [v.get("status") for v in r.values] == [200] * 2, r
-    assert len(streams) == 2 and len({s["circuit"] for s in streams}) == 1, streams
+        r = lua(SEVERAL_URLS, *urls, timeout=200, overlays=[entry])
+    assert [v.get("status") for v in r.values] == [200] * 6, r
+    assert len(streams) == 6
+    circuits = len({s["circuit"] for s in streams})
+    # Without isolation Tor is free to use another circuit now and then, but not each time.
+    assert circuits == 6 if isolated else circuits <= 3, streams
 
 
 def onion_address(public_key):
@@ -93,7 +98,7 @@ def test_a_name_that_nobody_knows(lua, overlay, tor_network):
 def test_nothing_local_is_asked_for_names(lua, overlay, tor_network, watched_network, server):
     """With Tor out of reach in a watched namespace: not one packet leaves, not one question is asked."""
     net = watched_network()
-    r = lua(SEVERAL_URLS, f"http://{tor_network.EXIT_ONLY}:{server.port}/", netns=net.near, overlays=[tor_entry(overlay, tor_network)])
+    r = lua(SEVERAL_URLS, f"http://{tor_network.new_name()}:{server.port}/", netns=net.near, overlays=[tor_entry(overlay, tor_network)])
     assert r.only["code"] == "connect_refused", r
     assert net.questions() == []
     assert all(f"127.0.0.1.{tor_network.socks}" in p for p in net.packets())

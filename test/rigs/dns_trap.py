@@ -4,7 +4,7 @@
     dns_trap.py [--bind ADDRESS] [--port PORT] [--log FILE] [--host NAME=IPV4]...
 
 --log gets one JSON line a question: {"name": "x.test", "type": 1, "client": "127.0.0.1:40122"}. A name given with --host has that
-one address; every other name does not exist.
+one address (*.x.test stands for every name one step below x.test); every other name does not exist.
 Prints {"port": 53} when it answers.
 """
 import argparse
@@ -37,7 +37,7 @@ def question(packet):
 
 
 def reply(packet, name, kind, end, hosts):
-    address = hosts.get(name)
+    address = hosts.get(name) or hosts.get("*." + name.partition(".")[2])
     # A name that exists but has no record of the asked type gets an empty answer, not "no such name".
     code = NO_ERROR if address else NO_SUCH_NAME
     answers = 1 if address and kind == A else 0

@@ -211,9 +211,14 @@ static void test_release(void **state)
 	(void)state;
 	start_task(&t, &plain_ops, in, NULL);
 	assert_int_equal(run_task(&t), TASK_WAITING);
+	wakes = 0;
+	channel_hold(inbox, &t);
+	channel_release(inbox);
+	assert_int_equal(wakes, 0);
 	channel_release(inbox);
 	assert_int_equal(t.nfeeds, 0);
-	/* Nobody can feed it any more. */
+	/* Nobody can feed it any more: it is woken to find that out. */
+	assert_int_equal(wakes, 1);
 	assert_int_equal(task_run(&t, 10), TASK_FAILED);
 	task_done(&t);
 

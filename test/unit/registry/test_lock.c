@@ -82,6 +82,8 @@ static void refuses(void **state)
 		{"modules:\n  - {name: nope, version: \"1\"}\n",
 			"line 2: invalid format (expected org/module, got \"nope\")"},
 		{"modules:\n  - {name: a/b}\n", "line 2: module \"a/b\" has empty version"},
+		{"replacements:\n  - {from: a/b, to: ./gone}\n", "line 2: replacement path \"./gone\" does not exist"},
+		{"replacements:\n  - {from: ab, to: .}\n", "line 2: invalid format (expected org/module, got \"ab\")"},
 		{"- a list\n", "expected a map, got list"},
 	};
 

@@ -185,6 +185,37 @@ static void syntax_error_has_a_position(void **state)
 	assert_int_equal(e.kind, ERR_INVALID);
 }
 
+static void modules_and_replacements(void **state)
+{
+	struct project_lock lock = {0};
+	struct project_entries p = {0};
+	struct err e = {0};
+
+	(void)state;
+	scratch_write("src/a.yaml", "namespace: app\nname: x\nkind: k\n");
+	scratch_write(".wippy/vendor/acme/jobs/a.yaml", "namespace: acme.jobs\nname: x\nkind: k\n");
+	scratch_write(".wippy/vendor/acme/mail/a.yaml", "namespace: acme.mail\nname: old\nkind: k\n");
+	scratch_write("local/src/a.yaml", "namespace: acme.mail\nname: new\nkind: k\nsource: file://t.txt\n");
+	scratch_write("local/src/t.txt", "text");
+	scratch_write("wippy.lock",
+		"directories: {src: ./src}\n"
+		"modules:\n"
+		"  - {name: acme/jobs, version: \"1.2.3\"}\n"
+		"  - {name: acme/mail, version: \"2\"}\n"
+		"replacements:\n"
+		"  - {from: acme/mail, to: ./local}\n");
+	assert_int_equal(project_lock_read(scratch_path("wippy.lock"), &lock, &e), 0);
+	assert_int_equal(project_load(&lock, scratch_dir, NULL, NULL, &p, &e), 0);
+	assert_int_equal(p.count, 3);
+	assert_string_equal(text_at(find(&p, "app:x")->meta, "module"), "(none)");
+	assert_string_equal(text_at(find(&p, "acme.jobs:x")->meta, "module"), "acme/jobs");
+	assert_string_equal(text_at(find(&p, "acme.jobs:x")->meta, "module_version"), "1.2.3");
+	assert_string_equal(text_at(find(&p, "acme.mail:new")->data, "source"), "text");
+	assert_string_equal(text_at(find(&p, "acme.mail:new")->meta, "module"), "acme/mail");
+	project_entries_done(&p);
+	project_lock_done(&lock);
+}
+
 static void count_problem(void *arg, const struct err *e)
 {
 	(void)e;
@@ -305,6 +336,7 @@ int main(void)
 		TEST(faults),
 		TEST(syntax_error_has_a_position),
 		TEST(all_problems_are_told),
+		TEST(modules_and_replacements),
 		TEST(overrides),
 		TEST(disabling),
 		TEST(disabling_refuses_bad_patterns),

@@ -27,6 +27,7 @@ static const struct kind *const app_kind_array[] = {
 	&library_lua_kind,
 	&process_host_kind,
 	&process_lua_kind,
+	&process_service_kind,
 	&terminal_host_kind,
 };
 static const struct kind_list app_run_kinds = {app_kind_array, ARRAY_LEN(app_kind_array)};

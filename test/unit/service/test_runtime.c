@@ -101,7 +101,7 @@ static void test_exit_codes(void **state)
 	check("return", 0, "");
 	check("return nil", 0, "");
 	check("return {}", 0, "");
-	check("return 'text'", 0, "");
+	check("return 'text'", 0, "text");
 	check("return true", 0, "");
 	check("return false", 1, "");
 	check("return 0/0", 1, "");

@@ -1,0 +1,34 @@
+/*
+ * announce.h - what the runtime says about itself on the event bus.
+ *
+ *     supervisor  service.register, service.remove   path: the service's id
+ *     supervisor  service.update                     data: {status, desired, details?, retry_count, last_update, started_at?}; times in Unix nanoseconds
+ *     logs        logs.entry                         path: the component; data: {level, logger, message, time, fields}
+ */
+#ifndef SERVICE_ANNOUNCE_H
+#define SERVICE_ANNOUNCE_H
+
+#include <stdint.h>
+
+#include "actor/bus.h"
+#include "base/log.h"
+
+struct service_report {
+	const char *status;
+	const char *desired;
+	const char *details; /* NULL: none */
+	int64_t retry_count;
+	int64_t started_at_ns; /* 0: it does not run */
+};
+
+/* Unix time, as the events give it. */
+int64_t announce_now_ns(void);
+
+void announce_service_registered(struct bus *b, const char *id);
+void announce_service_removed(struct bus *b, const char *id);
+void announce_service(struct bus *b, const char *id, const struct service_report *r);
+
+/* A log_sink_fn whose `arg` is the bus. Any thread, also one that holds a lock. */
+void announce_log(void *bus, const struct log_record *r);
+
+#endif
