@@ -17,6 +17,7 @@ static const struct option global_options[] = {
 	{"very-verbose", 0, OPTION_SWITCH, NULL, NULL, "log at debug level, with stacks"},
 	{"console", 'c', OPTION_SWITCH, NULL, NULL, "log for people, on standard output"},
 	{"silent", 's', OPTION_SWITCH, NULL, NULL, "no log, no banner"},
+	{"event-streams", 'e', OPTION_SWITCH, NULL, NULL, "publish log records on the event bus, too"},
 	{"memory-limit", 'm', OPTION_TEXT, NULL, "SIZE", "memory a Lua heap may use: 512M, 1G, bytes"},
 	{"help", 'h', OPTION_SWITCH, NULL, NULL, "this help"},
 	{0},

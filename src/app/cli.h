@@ -21,6 +21,7 @@ struct cli_globals {
 	bool very_verbose;
 	bool console;
 	bool silent;
+	bool event_streams;
 	const char *memory_limit;
 	bool help;
 };

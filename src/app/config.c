@@ -38,7 +38,7 @@ static const struct key keys[] = {
 	{"logger.encoding", KEY_STRING, NONE, NULL},
 	{"logmanager.propagate_downstream", KEY_BOOL, AT(log_console), NULL},
 	{"logmanager.min_level", KEY_INT, AT(log_min_level), NULL},
-	NO_EFFECT("logmanager.stream_to_events", "logs are not published on the event bus yet"),
+	{"logmanager.stream_to_events", KEY_BOOL, AT(log_events), NULL},
 	{"lua.heap_processes", KEY_INT, AT(lua_heap_processes), NULL},
 	{"lua.heap_memory", KEY_SIZE, AT(lua_heap_memory), NULL},
 	NO_EFFECT("lua.proto_cache_size", "compiled code is always shared, there is no cache to size"),

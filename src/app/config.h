@@ -25,6 +25,7 @@ struct config {
 	/* logger, logmanager */
 	bool log_json;
 	bool log_console; /* logmanager.propagate_downstream */
+	bool log_events;  /* logmanager.stream_to_events */
 	int64_t log_min_level;
 	/* lua */
 	int64_t lua_heap_processes; /* instances a heap holds */

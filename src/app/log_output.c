@@ -30,6 +30,13 @@ static struct {
 	struct sample samples[SAMPLE_SLOTS];
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* Who hears the records besides. */
+static struct {
+	pthread_rwlock_t lock;
+	log_sink_fn *fn;
+	void *arg;
+} stream = {.lock = PTHREAD_RWLOCK_INITIALIZER};
+
 static const char *level_name(enum log_level l, bool upper)
 {
 	switch (l) {
@@ -153,6 +160,14 @@ static bool is_sampled_out(const struct log_record *r)
 	return count > SAMPLE_FIRST && (count - SAMPLE_FIRST) % SAMPLE_EVERY != 0;
 }
 
+static void stream_record(const struct log_record *r)
+{
+	pthread_rwlock_rdlock(&stream.lock);
+	if (stream.fn)
+		stream.fn(stream.arg, r);
+	pthread_rwlock_unlock(&stream.lock);
+}
+
 static void write_record(void *arg, const struct log_record *r)
 {
 	int fd = out.format == LOG_FORMAT_DEFAULT ? STDERR_FILENO : STDOUT_FILENO;
@@ -161,6 +176,9 @@ static void write_record(void *arg, const struct log_record *r)
 	size_t left;
 
 	(void)arg;
+	stream_record(r);
+	if (out.format == LOG_FORMAT_NONE)
+		return;
 	if (out.format != LOG_FORMAT_CONSOLE && out.min >= LOG_INFO && is_sampled_out(r))
 		return;
 	if (out.format == LOG_FORMAT_CONSOLE)
@@ -193,4 +211,14 @@ void log_output_start(enum log_format format, enum log_level min)
 	out.colours = format == LOG_FORMAT_CONSOLE && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	if (format != LOG_FORMAT_NONE)
 		log_set_sink(write_record, NULL, min);
+}
+
+void log_output_stream(log_sink_fn *fn, void *arg)
+{
+	pthread_rwlock_wrlock(&stream.lock);
+	stream.fn = fn;
+	stream.arg = arg;
+	pthread_rwlock_unlock(&stream.lock);
+	if (fn && out.format == LOG_FORMAT_NONE)
+		log_set_sink(write_record, NULL, out.min);
 }

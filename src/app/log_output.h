@@ -18,4 +18,7 @@ enum log_format { LOG_FORMAT_NONE, LOG_FORMAT_DEFAULT, LOG_FORMAT_CONSOLE, LOG_F
 /* Installs the sink; before other threads exist. */
 void log_output_start(enum log_format format, enum log_level min);
 
+/* Also hand each record to `fn`, with or without a format and before any sampling. To begin before other threads exist; NULL ends it: after the return no thread is inside `fn`. */
+void log_output_stream(log_sink_fn *fn, void *arg);
+
 #endif

@@ -29,6 +29,7 @@ int main(int argc, char **argv)
 		{"very-verbose", 0, OPTION_SWITCH, &g.very_verbose, NULL, NULL},
 		{"console", 'c', OPTION_SWITCH, &g.console, NULL, NULL},
 		{"silent", 's', OPTION_SWITCH, &g.silent, NULL, NULL},
+		{"event-streams", 'e', OPTION_SWITCH, &g.event_streams, NULL, NULL},
 		{"memory-limit", 'm', OPTION_TEXT, &g.memory_limit, NULL, NULL},
 		{"help", 'h', OPTION_SWITCH, &g.help, NULL, NULL},
 		{0},

@@ -13,6 +13,7 @@
 #include "app/start.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "service/announce.h"
 #include "service/runtime.h"
 
 static struct {
@@ -120,20 +121,23 @@ static int run_loaded(const struct config *cfg, struct project_entries *entries,
 
 	if (runtime_new(&rc, &rt, e) < 0)
 		return -1;
-	if (runtime_load(rt, entries->items, entries->count, e) < 0) {
-		runtime_free(rt);
-		return -1;
-	}
+	if (cfg->log_events)
+		log_output_stream(announce_log, rt->node.bus);
+	if (runtime_load(rt, entries->items, entries->count, e) < 0)
+		goto fail;
 	runtime_start(rt);
-	if (t->entry_id && runtime_exec(rt, t->entry_id, opt.host, t->args, t->nargs, report_end, NULL, e) < 0) {
-		runtime_free(rt);
-		return -1;
-	}
+	if (t->entry_id && runtime_exec(rt, t->entry_id, opt.host, t->args, t->nargs, report_end, NULL, e) < 0)
+		goto fail;
 	log_info("run", "runtime ready", LOG_INT("entries", entries->count));
 	code = runtime_run(rt);
 	log_info("run", "stopped", LOG_INT("exit_code", code));
+	log_output_stream(NULL, NULL);
 	runtime_free(rt);
 	return code;
+fail:
+	log_output_stream(NULL, NULL);
+	runtime_free(rt);
+	return -1;
 }
 
 static int run_run(const struct cli_globals *g, int argc, char **argv, struct err *e)

@@ -191,6 +191,7 @@ int start_read(const struct start_options *o, struct start *ret, struct err *e)
 	if (config_load(&src, keep_warning, &s.config, e) < 0)
 		return -1;
 	s.config.lua_heap_memory = memory_limit(o->globals, s.config.lua_heap_memory);
+	s.config.log_events |= o->globals->event_streams;
 	start_logging(o, &s.config);
 	log_warnings();
 	if (read_entries(o, &s, e) < 0 || apply_overrides(o, &s, e) < 0) {

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/call.h"
 #include "base/alloc.h"
 #include "bind/future.h"
 #include "bind/identity.h"
+#include "bind/invoke.h"
 #include "bind/modules.h"
 #include "bind/process.h"
 
@@ -19,7 +19,7 @@ static const char executor_type[] = "funcs.Executor";
 
 struct call_wait {
 	struct pending pending;
-	struct call *call; /* NULL when over */
+	struct invocation under_way;
 	struct packed *value;
 	struct failure *failure;
 };
@@ -35,7 +35,7 @@ static void on_done(void *arg, struct packed *value, struct failure *failure)
 {
 	struct call_wait *w = arg;
 
-	w->call = NULL;
+	w->under_way = (struct invocation){0};
 	w->value = packed_ref(value);
 	w->failure = failure_keep(failure);
 	pending_ready(&w->pending);
@@ -45,7 +45,7 @@ static void on_cancel(struct pending *pending)
 {
 	struct call_wait *w = container_of(pending, struct call_wait, pending);
 
-	call_cancel(w->call);
+	invoke_cancel(&w->under_way);
 	call_wait_free(w);
 }
 
@@ -76,61 +76,75 @@ static int check_target(lua_State *L, const char *target, struct program **ret_p
 	if (action_allowed(L, "funcs.call", target, "not allowed: ", e) < 0)
 		return -1;
 	program = worker_program(current_worker(L), target);
-	if (!program || program->type != PROGRAM_FUNCTION)
+	if (!program || !program_is_callable(program))
 		return err_set(e, ERR_NOT_FOUND, "no handler registered for target");
 	*ret_program = program;
 	return 0;
 }
 
-/* A call being prepared. */
-struct prepared {
-	struct program *program; /* borrowed */
-	struct frame *frame;
-	struct packed *args;
+/* What a call is given besides target and arguments. */
+struct extras {
+	struct frame_edge edge; /* what the callee does not inherit */
+	const struct value *options;
 };
 
-static void prepared_done(struct prepared *p)
+/* Owns frame and arguments. */
+static void prepared_done(struct invoke_ask *ask)
 {
-	frame_unref(p->frame);
-	packed_unref(p->args);
+	frame_unref(ask->frame);
+	packed_unref(ask->args);
 }
 
-/* The function named at `idx`; its arguments follow. `edge` says what the callee does not inherit. */
-static int prepare(lua_State *L, int idx, const struct frame_edge *edge, struct prepared *ret, struct err *e)
+/* The entry's options hold unless the call names the same one. */
+static const struct value *effective_retry(const struct program *p, const struct extras *x)
+{
+	const struct value *retry = x->options ? value_get(x->options, "retry") : NULL;
+
+	if (!retry && p->options)
+		retry = value_get(p->options, "retry");
+	return retry;
+}
+
+/* The function named at `idx`; its arguments follow. */
+static int prepare(lua_State *L, int idx, const struct extras *x, struct invoke_ask *ret, struct err *e)
 {
 	const char *target = luaL_checkstring(L, idx);
 	int n = lua_gettop(L) - idx;
-	struct frame_edge full = *edge;
-	struct prepared p = {0};
+	struct frame_edge full = x->edge;
+	struct process *self = current_process(L);
+	struct invoke_ask ask = {0};
 
-	if (check_target(L, target, &p.program, e) < 0)
+	if (check_target(L, target, &ask.program, e) < 0)
 		return -1;
-	full.entry_network = p.program->network;
-	if (edge_frame(current_node(L), current_frame(L), &full, &p.frame, e) < 0)
+	full.entry_network = ask.program->network;
+	if (edge_frame(current_node(L), current_frame(L), &full, &ask.frame, e) < 0)
 		return -1;
-	if (n > 0 && packed_from_lua(L, idx + 1, n, &p.args, e) < 0) {
-		prepared_done(&p);
+	if (n > 0 && packed_from_lua(L, idx + 1, n, &ask.args, e) < 0) {
+		prepared_done(&ask);
 		return -1;
 	}
-	*ret = p;
+	ask.retry = effective_retry(ask.program, x);
+	if (self)
+		ask.caller = process_pid(self);
+	*ret = ask;
 	return 0;
 }
 
-static int call_at(lua_State *L, int idx, const struct frame_edge *edge)
+static int call_at(lua_State *L, int idx, const struct extras *x)
 {
-	struct prepared p;
+	struct invoke_ask ask;
 	struct call_wait *w;
 	struct err e;
 	int rc;
 
 	if (!wait_is_possible(L))
 		return raise_text(L, "funcs.call: cannot wait here");
-	if (prepare(L, idx, edge, &p, &e) < 0)
+	if (prepare(L, idx, x, &ask, &e) < 0)
 		return push_nil_and_err(L, &e);
 	w = xcalloc(1, sizeof(*w));
 	w->pending.cancel = on_cancel;
-	rc = call_start(current_worker(L), p.program, p.frame, p.args, on_done, w, &w->call, &e);
-	prepared_done(&p);
+	rc = invoke_start(current_worker(L), &ask, on_done, w, &w->under_way, &e);
+	prepared_done(&ask);
 	if (rc < 0) {
 		call_wait_free(w);
 		return push_nil_and_err(L, &e);
@@ -138,9 +152,9 @@ static int call_at(lua_State *L, int idx, const struct frame_edge *edge)
 	return wait_for(L, &w->pending, on_finish);
 }
 
-static int async_at(lua_State *L, int idx, const struct frame_edge *edge)
+static int async_at(lua_State *L, int idx, const struct extras *x)
 {
-	struct prepared p;
+	struct invoke_ask ask;
 	struct err e;
 	int n;
 
@@ -148,25 +162,25 @@ static int async_at(lua_State *L, int idx, const struct frame_edge *edge)
 		err_set(&e, ERR_INTERNAL, "no process context");
 		return push_nil_and_err(L, &e);
 	}
-	if (prepare(L, idx, edge, &p, &e) < 0)
+	if (prepare(L, idx, x, &ask, &e) < 0)
 		return push_nil_and_err(L, &e);
-	n = future_start(L, p.program, p.frame, p.args);
-	prepared_done(&p);
+	n = future_start(L, &ask);
+	prepared_done(&ask);
 	return n;
 }
 
 static int l_call(lua_State *L)
 {
-	static const struct frame_edge edge;
+	static const struct extras none;
 
-	return call_at(L, 1, &edge);
+	return call_at(L, 1, &none);
 }
 
 static int l_async(lua_State *L)
 {
-	static const struct frame_edge edge;
+	static const struct extras none;
 
-	return async_at(L, 1, &edge);
+	return async_at(L, 1, &none);
 }
 
 /* -- executors --------------------------------------------------------------------------------------- */
@@ -293,28 +307,32 @@ static int l_with_scope(lua_State *L)
 	return 1;
 }
 
-static struct frame_edge edge_of(const struct executor *x)
+static struct extras extras_of(const struct executor *x)
 {
-	return (struct frame_edge){
-		.call_network = options_network(x->options),
-		.actor = x->actor,
-		.scope = x->scope,
-		.values = x->values,
+	return (struct extras){
+		.edge =
+			{
+				.call_network = options_network(x->options),
+				.actor = x->actor,
+				.scope = x->scope,
+				.values = x->values,
+			},
+		.options = x->options,
 	};
 }
 
 static int l_executor_call(lua_State *L)
 {
-	struct frame_edge edge = edge_of(check(L));
+	struct extras x = extras_of(check(L));
 
-	return call_at(L, 2, &edge);
+	return call_at(L, 2, &x);
 }
 
 static int l_executor_async(lua_State *L)
 {
-	struct frame_edge edge = edge_of(check(L));
+	struct extras x = extras_of(check(L));
 
-	return async_at(L, 2, &edge);
+	return async_at(L, 2, &x);
 }
 
 int bind_funcs_open(lua_State *L)

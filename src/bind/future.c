@@ -13,7 +13,7 @@ static const char future_type[] = "funcs.Future";
 /* Held by its Lua value until that is collected, and by the call until it is over. */
 struct future {
 	struct process *owner; /* while the call runs */
-	struct call *call;     /* NULL when over */
+	struct invocation under_way;
 	struct packed *value;
 	struct failure *failure;
 	struct channel *channel; /* held while the call runs */
@@ -50,7 +50,7 @@ static void on_done(void *arg, struct packed *value, struct failure *failure)
 {
 	struct future *f = arg;
 
-	f->call = NULL;
+	f->under_way = (struct invocation){0};
 	f->complete = true;
 	f->value = packed_ref(value);
 	f->failure = failure_keep(failure);
@@ -69,12 +69,11 @@ static void on_release(struct resource *r)
 {
 	struct future *f = container_of(r, struct future, resource);
 
-	call_cancel(f->call);
-	f->call = NULL;
+	invoke_cancel(&f->under_way);
 	release(f);
 }
 
-int future_start(lua_State *L, struct program *program, struct frame *frame, struct packed *args)
+int future_start(lua_State *L, const struct invoke_ask *ask)
 {
 	struct process *self = process_check(L, "funcs.async");
 	struct future **handle = handle_new(L, future_type, sizeof(*handle));
@@ -89,7 +88,7 @@ int future_start(lua_State *L, struct program *program, struct frame *frame, str
 	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
 	f->L = lua_tothread(L, -1);
 	lua_pop(L, 1);
-	if (call_start(current_worker(L), program, frame, args, on_done, f, &f->call, &e) < 0)
+	if (invoke_start(current_worker(L), ask, on_done, f, &f->under_way, &e) < 0)
 		return push_nil_and_err(L, &e);
 	f->holders++;
 	f->owner = self;

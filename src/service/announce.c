@@ -22,7 +22,8 @@ static struct value *text(const char *s)
 
 static void publish(struct bus *b, const char *system, const char *kind, const char *path, const struct value *data)
 {
-	bus_publish(b, system, kind, path, bus_pack(system, kind, path, data));
+	if (b)
+		bus_publish(b, system, kind, path, bus_pack(system, kind, path, data));
 }
 
 void announce_service_registered(struct bus *b, const char *id)

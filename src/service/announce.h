@@ -24,6 +24,7 @@ struct service_report {
 /* Unix time, as the events give it. */
 int64_t announce_now_ns(void);
 
+/* Without a bus nothing happens. */
 void announce_service_registered(struct bus *b, const char *id);
 void announce_service_removed(struct bus *b, const char *id);
 void announce_service(struct bus *b, const char *id, const struct service_report *r);

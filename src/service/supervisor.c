@@ -28,14 +28,15 @@ struct service {
 	struct lifecycle lifecycle;
 	unsigned runs; /* since the last stable one */
 	uint64_t running_since_ns;
-	int64_t started_at_ns; /* Unix time of the last start */
+	int64_t started_at_ns;   /* Unix time of the last start */
 	struct loop_timer timer; /* of the start or stop under way */
 	struct loop_timer retry; /* of a failed one: when it starts again */
 };
 
 struct supervisor {
 	struct runtime *rt;
-	struct map *services; /* id -> struct service, in the order of the entries */
+	struct map *services;         /* id -> struct service, in the order of the entries */
+	struct bus_listener *control; /* service.start and service.stop */
 	bool started;
 	bool stopping;
 	bool advancing;
@@ -177,8 +178,7 @@ static void start_service(struct service *s)
 static void stop_service(struct service *s)
 {
 	set_state(s, SERVICE_STOPPING);
-	loop_timer_start_ms(
-		&s->timer, s->lifecycle.stop_timeout_ms + (s->ops->stop_is_unbounded ? 0 : STOP_GRACE_MS));
+	loop_timer_start_ms(&s->timer, s->lifecycle.stop_timeout_ms + (s->ops->stop_is_unbounded ? 0 : STOP_GRACE_MS));
 	s->ops->stop(s);
 }
 
@@ -191,6 +191,9 @@ static void step_up(struct supervisor *sv)
 
 		if (s->wanted && s->state == SERVICE_UNKNOWN && can_start(sv, s))
 			start_service(s);
+		else if (!s->wanted && (s->state == SERVICE_RUNNING || s->state == SERVICE_STARTING) &&
+			 !is_needed(sv, s))
+			stop_service(s);
 	}
 }
 
@@ -291,6 +294,9 @@ void service_stopped(struct service *s)
 	if (s->state != SERVICE_STOPPING)
 		return;
 	set_state(s, SERVICE_STOPPED);
+	/* Asked to start again meanwhile. */
+	if (s->wanted && !s->sv->stopping)
+		set_state(s, SERVICE_UNKNOWN);
 	advance(s->sv);
 }
 
@@ -361,6 +367,7 @@ void supervisor_free(struct supervisor *sv)
 	if (!sv)
 		return;
 	loop_timer_stop(&sv->stopped_timer);
+	bus_unlisten(sv->control);
 	map_free(sv->services, service_free);
 	free(sv);
 }
@@ -383,6 +390,7 @@ int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *n
 		lifecycle_require(&s->lifecycle, needs, true);
 	s->self = self;
 	service_free(map_set(sv->services, s->id, s));
+	announce_service_registered(sv->rt->node.bus, s->id);
 	if (ret_service)
 		*ret_service = s;
 	if (sv->started && !sv->stopping && s->lifecycle.auto_start) {
@@ -406,8 +414,82 @@ void supervisor_remove(struct supervisor *sv, const char *id)
 		return;
 	if (s->state == SERVICE_RUNNING || s->state == SERVICE_STARTING)
 		stop_service(s);
+	announce_service_removed(sv->rt->node.bus, s->id);
 	service_free(s);
 	advance(sv);
+}
+
+static bool requires(const struct service *s, const char *id)
+{
+	for (size_t i = 0; i < s->lifecycle.nrequires; i++) {
+		if (strcmp(s->lifecycle.requires[i].id, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Those that ended, too: they begin anew. */
+static void revive(struct supervisor *sv, struct service *s)
+{
+	if (is_active(s)) {
+		s->wanted = true;
+		return;
+	}
+	if (s->state == SERVICE_UNKNOWN && s->wanted)
+		return; /* it waits for its turn; also the way out of a cycle */
+	loop_timer_stop(&s->retry);
+	s->wanted = true;
+	s->runs = 0;
+	set_state(s, SERVICE_UNKNOWN);
+	for (size_t i = 0; i < s->lifecycle.nrequires; i++) {
+		struct service *needed = map_get(sv->services, s->lifecycle.requires[i].id);
+
+		if (needed)
+			revive(sv, needed);
+	}
+}
+
+static void unwant(struct supervisor *sv, struct service *s)
+{
+	void *v;
+
+	if (!s->wanted)
+		return;
+	s->wanted = false;
+	loop_timer_stop(&s->retry);
+	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);) {
+		if (requires(v, s->id))
+			unwant(sv, v);
+	}
+}
+
+void supervisor_start_service(struct supervisor *sv, const char *id)
+{
+	struct service *s = map_get(sv->services, id);
+
+	if (!s || sv->stopping)
+		return;
+	revive(sv, s);
+	advance(sv);
+}
+
+void supervisor_stop_service(struct supervisor *sv, const char *id)
+{
+	struct service *s = map_get(sv->services, id);
+
+	if (!s || sv->stopping)
+		return;
+	unwant(sv, s);
+	advance(sv);
+}
+
+/* Whoever may publish on `supervisor` may start and stop. */
+static void on_control(void *arg, const struct bus_event *ev)
+{
+	if (strcmp(ev->kind, "service.start") == 0)
+		supervisor_start_service(arg, ev->path);
+	else
+		supervisor_stop_service(arg, ev->path);
 }
 
 struct service *supervisor_find(struct supervisor *sv, const char *id)
@@ -461,9 +543,14 @@ static void report_cycles(struct supervisor *sv)
 
 void supervisor_start(struct supervisor *sv)
 {
+	struct err e;
 	void *v;
 
 	sv->started = true;
+	if (!sv->control && sv->rt->node.bus &&
+		bus_listen(sv->rt->node.bus, "supervisor", "service.(start|stop)", sv->rt->loop, on_control, sv,
+			&sv->control, &e) < 0)
+		log_error("supervisor", "services cannot be started and stopped by events", LOG_STR("error", e.text));
 	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);) {
 		struct service *s = v;
 

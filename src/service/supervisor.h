@@ -59,6 +59,10 @@ struct service *supervisor_find(struct supervisor *sv, const char *id);
 
 /* Start every auto_start service and what they require. */
 void supervisor_start(struct supervisor *sv);
+/* One service: start it and what it requires, also when it had ended; stop it, what requires it first. Nothing for an id that is no service. The events service.start and
+ * service.stop with the id as path do the same. */
+void supervisor_start_service(struct supervisor *sv, const char *id);
+void supervisor_stop_service(struct supervisor *sv, const char *id);
 /* Stop all in reverse order, each bounded by its stop_timeout; `done` runs once, later. */
 void supervisor_stop(struct supervisor *sv, void (*done)(void *arg), void *arg);
 

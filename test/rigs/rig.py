@@ -7,6 +7,7 @@ test that dies takes its rigs with it.
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -36,11 +37,24 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
+PORTS_GIVEN = set()
+
+
 def free_port(address="127.0.0.1", kind=socket.SOCK_STREAM):
-    """A port nobody listens on right now. Another program may take it before its user does; the user then fails to start."""
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind((address, 0))
-        return s.getsockname()[1]
+    """A port nobody listens on right now, and that the kernel gives to nobody by itself: below the range of ephemeral ports, since between
+    this call and the user's own bind() every outgoing connection on the machine takes one of those."""
+    for _ in range(1000):
+        port = random.randrange(12000, 32000)
+        if port in PORTS_GIVEN:
+            continue
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind((address, port))
+            except OSError:
+                continue
+        PORTS_GIVEN.add(port)
+        return port
+    raise Failed("no free port")
 
 
 def wait_for_port(port, address="127.0.0.1", seconds=10.0, process=None):

@@ -5,7 +5,7 @@ local check = require("check")
 local function vectors()
     -- RFC 7914 section 11
     check.equal("one round", check.hex(crypto.pbkdf2("passwd", "salt", 1, 64)),
-        "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbcca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783")
+        "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783")
     check.equal("80000 rounds", check.hex(crypto.pbkdf2("Password", "NaCl", 80000, 64, "sha256")),
         "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d")
     -- From Python's hashlib

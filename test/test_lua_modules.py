@@ -1,0 +1,28 @@
+"""Modules without a service behind them: the programs of lua/modules/ check themselves."""
+import shutil
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "lua" / "modules"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return shutil.copytree(PROGRAMS, tmp_path / "modules")
+
+
+@pytest.mark.parametrize("program", ["base64", "crypto", "hash", "json", "jwt", "killed", "payload", "pbkdf2", "system_info", "uuid", "yaml"])
+def test_program(wippy, folder, program):
+    r = wippy.run(folder, "run", program, timeout=60)
+    assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
+
+
+def test_system_exit_ends_the_program(wippy, folder):
+    r = wippy.run(folder, "run", "system_exit", timeout=15)
+    assert (r.code, r.stdout) == (7, "true\npid.cancel\n"), r
+
+
+def test_a_chunk_cannot_wait_for_a_key(wippy, folder):
+    r = wippy.run(folder, "run", "kdf_at_load", timeout=15)
+    assert (r.code, r.stdout) == (0, "false string\n"), r
