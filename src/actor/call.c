@@ -6,8 +6,6 @@
 #include "actor/worker.h"
 #include "base/alloc.h"
 
-enum { CHUNK_MS_MAX = 5000 };
-
 struct call {
 	struct worker *worker;
 	struct program *program;
@@ -48,6 +46,12 @@ struct call_pool *call_pool_new(struct scheduler *s, unsigned calls_max)
 	return pool;
 }
 
+void call_pool_keep(struct call_pool *pool)
+{
+	for (unsigned i = 0; i < pool->sched->nworkers; i++)
+		pool->idle[i].keep = true;
+}
+
 void call_pool_free(struct call_pool *pool)
 {
 	if (!pool)
@@ -85,7 +89,7 @@ void call_sweep(struct worker *w, uint64_t older_than_ns)
 	list_for_each_safe(l, tmp, &w->idle_sets) {
 		struct idle_set *set = list_entry(l, struct idle_set, link);
 
-		if (set->used_ns < older_than_ns)
+		if (set->used_ns < older_than_ns && (!set->keep || older_than_ns == UINT64_MAX))
 			drop_idle(w, set);
 	}
 }
@@ -178,9 +182,6 @@ static int get_instance(struct call *c, struct frame *frame, struct instance **r
 {
 	struct worker *w = c->worker;
 	struct idle_set *set = &c->program->pool->idle[w->index];
-	struct worker_loading before;
-	struct heap *h;
-	int rc;
 
 	if (set->count > 0) {
 		*ret_in = set->items[--set->count];
@@ -188,12 +189,7 @@ static int get_instance(struct call *c, struct frame *frame, struct instance **r
 			list_remove(&set->link);
 		return 0;
 	}
-	if (worker_heap(w, &h, e) < 0)
-		return -1;
-	before = worker_begin_loading(w, frame, h);
-	rc = instance_new(h, c->program->code, loop_clock_ns() + CHUNK_MS_MAX * 1000000ull, ret_in, e);
-	worker_end_loading(w, before);
-	return rc;
+	return worker_make_instance(w, c->program->code, frame, ret_in, e);
 }
 
 /* The place is ours; on failure it is given back. */

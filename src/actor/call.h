@@ -23,6 +23,8 @@ void call_cancel(struct call *c);
 
 /* Pools belong to programs. */
 struct call_pool *call_pool_new(struct scheduler *s, unsigned calls_max);
+/* Instances stay however long they are idle, so what their chunk keeps lives as long as the function. Before the first call. */
+void call_pool_keep(struct call_pool *pool);
 /* No new calls; running ones finish; idle instances are freed on their workers. Main thread. */
 void call_pool_close(struct program *p);
 void call_pool_free(struct call_pool *pool);

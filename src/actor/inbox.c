@@ -21,6 +21,7 @@ void inbox_free(struct inbox *box)
 		struct subscription *s = list_entry(l, struct subscription, link);
 
 		message_queue_clear(&s->queue);
+		message_queue_clear(&s->handed);
 		free(s);
 	}
 	message_queue_clear(&box->unrouted);
@@ -146,6 +147,7 @@ void inbox_unsubscribe(struct inbox *box, struct subscription *s)
 {
 	list_remove(&s->link);
 	merge(box->general_channel ? &box->general : &box->unrouted, &s->queue);
+	message_queue_clear(&s->handed);
 	free(s);
 }
 
@@ -165,4 +167,32 @@ struct subscription *inbox_of_channel(struct inbox *box, const struct channel *c
 			return s;
 	}
 	return NULL;
+}
+
+/* -- what an upgrade must not lose ------------------------------------------------------------------- */
+
+void inbox_note_handed(struct subscription *s, struct message *m)
+{
+	message_queue_push(&s->handed, m);
+	s->nhanded++;
+}
+
+void inbox_forget_received(struct subscription *s, size_t buffered)
+{
+	for (; s->nhanded > buffered; s->nhanded--)
+		message_free(message_queue_pop(&s->handed));
+}
+
+void inbox_reclaim(struct inbox *box, struct message_queue *q)
+{
+	list_for_each(l, &box->subscriptions) {
+		struct subscription *s = list_entry(l, struct subscription, link);
+
+		merge(q, &s->handed);
+		merge(q, &s->queue);
+		s->nhanded = 0;
+	}
+	merge(q, &box->unrouted);
+	merge(q, &box->general);
+	merge(q, &box->events);
 }

@@ -19,6 +19,8 @@ struct channel;
 struct subscription {
 	struct list link;
 	struct message_queue queue;
+	struct message_queue handed; /* in the channel's buffer, not received yet: what an upgrade must not lose */
+	unsigned nhanded;
 	struct channel *channel; /* held by the binding */
 	bool as_message;         /* deliver Message objects, not bare values */
 	/* The program closed the channel. NULL: the subscription just ends. */
@@ -51,6 +53,13 @@ void inbox_open_general(struct inbox *box, struct channel *ch);
 /* The program closed it: what waits there waits for the next one. */
 void inbox_close_general(struct inbox *box);
 void inbox_open_events(struct inbox *box, struct channel *ch);
+
+/* Note that `m` (taken) went into the buffer of the subscription's channel, ... */
+void inbox_note_handed(struct subscription *s, struct message *m);
+/* ... and that only the last `buffered` of those are still in there. */
+void inbox_forget_received(struct subscription *s, size_t buffered);
+/* Move everything nobody received to `q`, in the order of arrival. The box is to be freed then. */
+void inbox_reclaim(struct inbox *box, struct message_queue *q);
 
 /* NULL when nobody listens on the topic. */
 struct subscription *inbox_find(struct inbox *box, const char *topic, size_t len);

@@ -30,6 +30,17 @@ struct message *message_new_signal(
 	return m;
 }
 
+struct message *message_copy(const struct message *m)
+{
+	struct message *copy = message_new(m->topic, m->topic_len, m->from, packed_ref(m->payload));
+
+	copy->type = m->type;
+	copy->failure = failure_keep(m->failure);
+	copy->at_seconds = m->at_seconds;
+	copy->order = m->order;
+	return copy;
+}
+
 void message_free(struct message *m)
 {
 	if (!m)

@@ -55,6 +55,8 @@ struct message *message_new(const char *topic, size_t topic_len, struct pid from
 /* An event or signal: the topic is MESSAGE_EVENTS; takes `payload` and `failure` (both may be NULL). */
 struct message *message_new_signal(
 	enum message_type type, struct pid from, struct packed *payload, struct failure *failure);
+/* The same topic, sender, payload and place in the receiver's order once more. */
+struct message *message_copy(const struct message *m);
 void message_free(struct message *m); /* NULL is fine */
 
 /* A first-in-first-out list of messages; zeroed is empty. One thread. */

@@ -6,6 +6,7 @@
 #include "actor/crash.h"
 #include "actor/worker.h"
 #include "base/alloc.h"
+#include "base/log.h"
 
 /* Coroutine resumes of one process before others have their turn. */
 enum { BUDGET_RESUMES = 64 };
@@ -70,14 +71,18 @@ void process_publish(struct process *p)
 	number_map_set(&w->processes, p->number, p);
 	pthread_mutex_unlock(&w->lock);
 	atomic_fetch_add_explicit(&w->nprocesses, 1, memory_order_relaxed);
-	if (p->host)
+	if (p->host) {
 		atomic_fetch_add_explicit(&p->host->nprocesses, 1, memory_order_relaxed);
+		if (p->host->hide_logs)
+			log_mute(1);
+	}
 	worker_enqueue(w, p);
 }
 
 static void release_parts(struct process *p)
 {
 	relations_free(p);
+	process_drop_upgrade(p);
 	inbox_free(p->inbox);
 	message_queue_clear(&p->queue);
 	mailbox_done(&p->mailbox);
@@ -172,6 +177,8 @@ static void reap_one(struct worker *w, struct process *p)
 	atomic_fetch_sub_explicit(&w->nprocesses, 1, memory_order_relaxed);
 	if (ended)
 		ended(ended_arg, &end);
+	if (host && host->hide_logs)
+		log_mute(-1);
 	if (host)
 		atomic_fetch_sub_explicit(&host->nprocesses, 1, memory_order_release);
 	release_parts(p);
@@ -296,6 +303,10 @@ void process_step(struct process *p)
 	case TASK_WAITING:
 		break;
 	case TASK_DONE:
+		if (p->upgrade) {
+			process_begin_anew(p);
+			break;
+		}
 		process_retire(p, task_result(&p->task), NULL);
 		break;
 	case TASK_FAILED:

@@ -51,6 +51,7 @@ struct process {
 	struct inbox *inbox;
 	struct relations *relations; /* monitors and links; NULL = none */
 	struct terminal *terminal;   /* on a terminal host */
+	struct upgrade *upgrade;     /* asked for: instead of ending, it begins anew */
 	struct resource *resources;  /* open streams and the like, released when it ends */
 	process_ended_fn *ended;
 	void *ended_arg;
@@ -140,6 +141,9 @@ int process_terminate(struct scheduler *s, struct pid target, struct err *e);
 
 /* End it now, or as soon as its running code can be interrupted; takes `f`. */
 void process_abort(struct process *p, struct failure *f);
+/* From inside its own running code: end that code and begin anew with `program` (NULL: there is none, the process fails) and `args` (taken). Pid, names, relations,
+ * frame and what nobody received stay. A function call just ends, with nil. */
+void process_upgrade(struct process *self, struct program *program, struct packed *args);
 /* Open the inbox (once): messages already there are routed. Returns p->inbox. */
 struct inbox *process_open_inbox(struct process *p);
 

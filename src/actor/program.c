@@ -28,6 +28,8 @@ struct program *program_new(struct scheduler *s, const struct program_spec *spec
 		p->default_host = xstrdup(spec->default_host);
 	if (spec->type == PROGRAM_FUNCTION)
 		p->pool = call_pool_new(s, spec->calls_max);
+	if (p->pool && spec->calls_keep)
+		call_pool_keep(p->pool);
 	return p;
 }
 

@@ -43,6 +43,7 @@ struct program_spec {
 	const struct value *options; /* copied by reference */
 	const char *default_host;
 	unsigned calls_max; /* functions: how many run at once, over all workers */
+	bool calls_keep;    /* functions: idle instances are kept */
 };
 
 /* Never NULL. `s` is needed for functions only. */

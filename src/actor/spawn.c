@@ -65,7 +65,7 @@ static int hand_over(struct worker *w, struct spawn *s, struct pid holder)
 	return 0;
 }
 
-static int load(struct worker *w, struct spawn *s, struct instance **ret_in, struct err *e)
+int worker_make_instance(struct worker *w, struct code *code, struct frame *f, struct instance **ret_in, struct err *e)
 {
 	struct worker_loading before;
 	struct heap *h;
@@ -73,8 +73,8 @@ static int load(struct worker *w, struct spawn *s, struct instance **ret_in, str
 
 	if (worker_heap(w, &h, e) < 0)
 		return -1;
-	before = worker_begin_loading(w, s->frame, h);
-	rc = instance_new(h, s->program->code, loop_clock_ns() + CHUNK_MS_MAX * 1000000ull, ret_in, e);
+	before = worker_begin_loading(w, f, h);
+	rc = instance_new(h, code, loop_clock_ns() + CHUNK_MS_MAX * 1000000ull, ret_in, e);
 	worker_end_loading(w, before);
 	return rc;
 }
@@ -115,7 +115,7 @@ int spawn_run(struct worker *w, struct spawn *s)
 		rc = hand_over(w, s, holder);
 		goto out;
 	}
-	if (load(w, s, &in, &s->err) < 0)
+	if (worker_make_instance(w, s->program->code, s->frame, &in, &s->err) < 0)
 		goto out;
 	p = process_alloc(w);
 	p->program = program_ref(s->program);

@@ -32,6 +32,7 @@ struct idle_set {
 	unsigned count;
 	unsigned cap;
 	uint64_t used_ns;
+	bool keep; /* however long idle */
 };
 
 struct worker {
@@ -144,6 +145,14 @@ uint64_t worker_take_number(struct worker *w);
 extern const struct task_ops process_task_ops;
 /* The pid stops being routable; names go, watchers are told. The rest follows in worker_reap(). Both borrowed. */
 void process_retire(struct process *p, struct packed *value, struct failure *failure);
+/* An instance of that code in some heap of the worker; its chunk runs under `f`. */
+int worker_make_instance(struct worker *w, struct code *code, struct frame *f, struct instance **ret_in, struct err *e);
+/* -- upgrade.c -- */
+/* Its code ended in order to be replaced. */
+void process_begin_anew(struct process *p);
+void process_drop_upgrade(struct process *p);
+
+/* -- process.c -- */
 void process_notice_post(struct loop_post *post);
 
 /* -- signal.c -- */

@@ -42,6 +42,9 @@ typedef void log_sink_fn(void *arg, const struct log_record *r);
 
 /* Before any other thread exists. Records below `min` are not even built. */
 void log_set_sink(log_sink_fn *fn, void *arg, enum log_level min);
+/* While more was added than taken away, sinks that write to the terminal are to keep quiet (log_is_muted()). Any thread. */
+void log_mute(int by);
+bool log_is_muted(void);
 bool log_enabled(enum log_level level);
 void log_write(const struct log_record *r);
 

@@ -101,6 +101,23 @@ static int l_pid(lua_State *L)
 	return 1;
 }
 
+/* Never returns: the code that called ends here. */
+static int l_upgrade(lua_State *L)
+{
+	struct process *self = process_check(L, "process.upgrade");
+	const char *id = luaL_optstring(L, 1, running_entry(L));
+	struct packed *args = NULL;
+	struct program *program;
+	struct err e;
+	int n = lua_gettop(L) - 1;
+
+	if (n > 0 && packed_from_lua(L, 2, n, &args, &e) < 0)
+		return raise_text(L, "process.upgrade: %s", e.text);
+	program = worker_program(current_worker(L), id);
+	process_upgrade(self, program && program->type == PROGRAM_PROCESS ? program : NULL, args);
+	return 0;
+}
+
 static int l_id(lua_State *L)
 {
 	lua_pushstring(L, running_entry(L));
@@ -406,6 +423,7 @@ int bind_process_open(lua_State *L)
 		{"unlink", l_unlink},
 		{"unlisten", l_process_unlisten},
 		{"unmonitor", l_unmonitor},
+		{"upgrade", l_upgrade},
 		{"with_context", l_process_with_context},
 		{"with_options", l_process_with_options},
 		{NULL, NULL},

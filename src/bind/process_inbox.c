@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "bind/modules.h"
 #include "bind/payload.h"
 #include "bind/process.h"
 #include "engine/channel.h"
@@ -139,6 +140,7 @@ static void deliver_subscription(lua_State *L, struct inbox *box, struct subscri
 {
 	struct channel *ch = s->channel;
 
+	inbox_forget_received(s, channel_buffered(ch));
 	/* The program closed it: that ends the subscription. */
 	if (channel_is_closed(ch)) {
 		if (s->closed) {
@@ -151,14 +153,19 @@ static void deliver_subscription(lua_State *L, struct inbox *box, struct subscri
 	}
 	while (s->queue.head && channel_has_room(ch)) {
 		struct message *m = message_queue_pop(&s->queue);
+		bool received = channel_has_receiver(ch);
 
 		if (s->as_message) {
 			push_message(L, m);
+			m = received ? NULL : message_copy(m);
 		} else {
 			push_values(L, m);
-			message_free(m);
 		}
 		channel_offer(L, ch);
+		if (received)
+			message_free(m);
+		else
+			inbox_note_handed(s, m);
 	}
 }
 
@@ -266,6 +273,31 @@ int l_process_events(lua_State *L)
 	return 1;
 }
 
+static int check_topic(const char *topic, size_t len, const char *verb, struct err *e)
+{
+	if (len == 0)
+		return err_set(e, ERR_INVALID, "topic cannot be empty");
+	if (topic[0] == '@')
+		return err_set(e, ERR_INVALID, "cannot %s to @ topics", verb);
+	if (len > MESSAGE_TOPIC_MAX)
+		return err_set(e, ERR_INVALID, "topic is longer than %d bytes", MESSAGE_TOPIC_MAX);
+	return 0;
+}
+
+/* The subscription on a topic whose channel is open; one that the program closed ends here. */
+static struct subscription *find_open(struct inbox *box, const char *topic, size_t len)
+{
+	struct subscription *s = inbox_find(box, topic, len);
+	struct channel *ch;
+
+	if (!s || !channel_is_closed(s->channel))
+		return s;
+	ch = s->channel;
+	inbox_unsubscribe(box, s);
+	channel_release(ch);
+	return NULL;
+}
+
 int l_process_listen(lua_State *L)
 {
 	size_t len;
@@ -277,36 +309,90 @@ int l_process_listen(lua_State *L)
 	struct inbox *box;
 	struct err e;
 
-	if (len == 0) {
-		err_set(&e, ERR_INVALID, "topic cannot be empty");
+	if (check_topic(topic, len, "listen", &e) < 0)
 		return push_nil_and_err(L, &e);
-	}
-	if (topic[0] == '@') {
-		err_set(&e, ERR_INVALID, "cannot listen to @ topics");
-		return push_nil_and_err(L, &e);
-	}
-	if (len > MESSAGE_TOPIC_MAX) {
-		err_set(&e, ERR_INVALID, "topic is longer than %d bytes", MESSAGE_TOPIC_MAX);
-		return push_nil_and_err(L, &e);
-	}
 	if (lua_istable(L, 2))
 		field_bool(L, 2, "message", &as_message);
-	box = process_inbox_open(L, p);
-	s = inbox_find(box, topic, len);
-	if (s && !channel_is_closed(s->channel)) {
+	box = open_inbox(L, p);
+	s = find_open(box, topic, len);
+	if (s) {
 		s->as_message |= as_message;
 		channel_push(L, s->channel);
 		return 1;
-	}
-	if (s) {
-		ch = s->channel;
-		inbox_unsubscribe(box, s);
-		channel_release(ch);
 	}
 	ch = channel_push_new(L, 1);
 	channel_hold(ch, &p->task);
 	s = inbox_subscribe(box, topic, len, ch);
 	s->as_message = as_message;
+	return 1;
+}
+
+/* subscribe(topic, channel): a channel of the program's own, so its capacity counts. */
+static int l_subscribe(lua_State *L)
+{
+	size_t len;
+	const char *topic = luaL_checklstring(L, 1, &len);
+	struct process *p = process_check(L, "subscribe");
+	struct channel *ch = channel_at(L, 2);
+	struct subscription *s;
+	struct inbox *box;
+	struct err e;
+
+	if (!ch)
+		return raise_argument(L, 2, "channel expected");
+	if (check_topic(topic, len, "subscribe", &e) < 0)
+		return push_nil_and_err(L, &e);
+	if (channel_is_closed(ch)) {
+		err_set(&e, ERR_INVALID, "channel is closed");
+		return push_nil_and_err(L, &e);
+	}
+	box = open_inbox(L, p);
+	s = find_open(box, topic, len);
+	if (s && s->channel != ch) {
+		err_set(&e, ERR_ALREADY_EXISTS, "topic \"%.200s\" already subscribed", topic);
+		return push_nil_and_err(L, &e);
+	}
+	if (!s) {
+		channel_hold(ch, &p->task);
+		inbox_subscribe(box, topic, len, ch);
+	}
+	lua_settop(L, 2);
+	return 1;
+}
+
+/* End every subscription of the channel; it stays open. */
+static int l_unsubscribe(lua_State *L)
+{
+	struct process *p = process_check(L, "unsubscribe");
+	struct channel *ch = channel_at(L, 1);
+	struct subscription *s;
+	struct err e;
+	bool found = false;
+
+	if (!ch)
+		return raise_argument(L, 1, "channel expected");
+	while (p->inbox && (s = inbox_of_channel(p->inbox, ch))) {
+		inbox_unsubscribe(p->inbox, s);
+		channel_release(ch);
+		found = true;
+	}
+	lua_pushboolean(L, found);
+	if (found)
+		return 1;
+	err_set(&e, ERR_NOT_FOUND, "channel not found");
+	push_err(L, &e);
+	return 2;
+}
+
+int bind_subscribe_open(lua_State *L)
+{
+	lua_pushcfunction(L, l_subscribe);
+	return 1;
+}
+
+int bind_unsubscribe_open(lua_State *L)
+{
+	lua_pushcfunction(L, l_unsubscribe);
 	return 1;
 }
 
@@ -327,9 +413,12 @@ int l_process_unlisten(lua_State *L)
 		push_err(L, &e);
 		return 2;
 	}
-	inbox_unsubscribe(p->inbox, s);
-	channel_close(ch);
-	channel_release(ch);
+	/* A channel of the program's own may have several topics. */
+	for (; s; s = inbox_of_channel(p->inbox, ch)) {
+		inbox_unsubscribe(p->inbox, s);
+		channel_close(ch);
+		channel_release(ch);
+	}
 	lua_pushboolean(L, true);
 	return 1;
 }

@@ -290,6 +290,11 @@ bool channel_has_room(const struct channel *ch)
 	return !ch->closed && (channel_has_receiver(ch) || buffer_has_room(ch));
 }
 
+size_t channel_buffered(const struct channel *ch)
+{
+	return ch->count;
+}
+
 bool channel_offer(lua_State *L, struct channel *ch)
 {
 	enum channel_result r;

@@ -30,6 +30,8 @@ void channel_release(struct channel *ch);
 /* Would a value be taken now: a waiting receiver, or room in the buffer? */
 bool channel_has_room(const struct channel *ch);
 bool channel_has_receiver(const struct channel *ch);
+/* How many values wait in the buffer. */
+size_t channel_buffered(const struct channel *ch);
 /* Hand over the value on top of L (popped). False (still popped) when full or closed. Wakes a receiver. */
 bool channel_offer(struct lua_State *L, struct channel *ch);
 /* Throw away what the buffer holds. */

@@ -148,6 +148,18 @@ void task_fail(struct task *t, struct failure *f)
 	t->ops->wake(t);
 }
 
+void task_leave(struct task *t)
+{
+	struct heap *h = t->instance->heap;
+
+	if (t->ended || t->killed)
+		return;
+	t->killed = true;
+	t->left = true;
+	if (h->running)
+		preempt_arm(h->running);
+}
+
 void task_done(struct task *t)
 {
 	if (!t->instance)
@@ -294,11 +306,16 @@ static bool run_one(struct task *t, struct coroutine *co, bool *ret_interrupted)
 	return true;
 }
 
+static enum task_status status_of_ended(const struct task *t)
+{
+	return t->killed && !t->left ? TASK_FAILED : TASK_DONE;
+}
+
 static enum task_status end(struct task *t)
 {
 	t->running = false;
 	drop_coroutines(t);
-	return t->killed ? TASK_FAILED : TASK_DONE;
+	return status_of_ended(t);
 }
 
 static enum task_status rest(struct task *t)
@@ -331,7 +348,7 @@ enum task_status task_run(struct task *t, unsigned budget)
 	assert(!t->running);
 	t->woken = false;
 	if (t->ended)
-		return t->killed ? TASK_FAILED : TASK_DONE;
+		return status_of_ended(t);
 	t->running = true;
 	relieve_pressure(h);
 	for (;;) {

@@ -52,6 +52,7 @@ struct task {
 	bool ended; /* done or failed: nothing wakes it any more */
 	bool woken; /* queued by the owner already */
 	bool killed;
+	bool left;     /* killed by task_leave(): no failure */
 	bool uncaught; /* the failure is an error that left a coroutine */
 	struct failure *failure;
 	struct packed *result;
@@ -71,6 +72,9 @@ struct failure *task_failure(struct task *t); /* after TASK_FAILED */
 
 /* Make the task fail at its next task_run() with `f` (reference taken); also usable from inside a running coroutine's binding. The first one counts. */
 void task_fail(struct task *t, struct failure *f);
+
+/* From inside a running coroutine's binding: no code of the task runs any more, and it ends (TASK_DONE) without a result. */
+void task_leave(struct task *t);
 
 /* Cancel every wait, drop every coroutine; the instance stays. Not from inside task_run() of the same task. Safe to call twice, and after DONE/FAILED. */
 void task_done(struct task *t);

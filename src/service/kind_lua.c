@@ -148,22 +148,27 @@ out:
 
 /* -- pools ------------------------------------------------------------------------------------------- */
 
-/* How many calls of the function run at once. */
-static int read_pool(const struct entry *e, unsigned *ret_max, struct err *err)
+/* How many calls of the function run at once, and whether what one keeps outlives a pause. How long a queue of callers is, and how adaptive a pool, cannot be
+ * seen from a program: callers wait either way. */
+static int read_pool(const struct entry *e, unsigned *ret_max, bool *ret_keep, struct err *err)
 {
 	const struct value *pool = value_get(e->data, "pool");
 	const char *type = "";
-	int64_t workers = 0, size = 0, max_size = 0, max;
+	int64_t workers = 0, size = 0, max_size = 0, buffer = 0, max;
+	bool warm_start = false;
 
 	*ret_max = POOL_LAZY_AUTO;
+	*ret_keep = false;
 	if (!pool)
 		return 0;
 	if (value_type(pool) != VALUE_MAP)
 		return err_set(err, ERR_INVALID, "field 'pool': expected map, got %s", value_type_name(pool));
 	if (value_read_string(pool, "type", &type, err) < 0 || value_read_int(pool, "workers", &workers, err) < 0 ||
-		value_read_int(pool, "size", &size, err) < 0 || value_read_int(pool, "max_size", &max_size, err) < 0)
+		value_read_int(pool, "size", &size, err) < 0 || value_read_int(pool, "max_size", &max_size, err) < 0 ||
+		value_read_int(pool, "buffer", &buffer, err) < 0 ||
+		value_read_bool(pool, "warm_start", &warm_start, err) < 0)
 		return err_prefix(err, "pool");
-	if (workers < 0 || size < 0 || max_size < 0)
+	if (workers < 0 || size < 0 || max_size < 0 || buffer < 0)
 		return err_set(err, ERR_INVALID, "field 'pool': sizes must not be negative");
 	if (strcmp(type, "inline") == 0)
 		max = 1;
@@ -180,6 +185,9 @@ static int read_pool(const struct entry *e, unsigned *ret_max, struct err *err)
 	else
 		max = max_size ? max_size : POOL_LAZY_AUTO;
 	*ret_max = max > POOL_MAX ? POOL_MAX : (unsigned)max;
+	/* Only lazy and adaptive pools shrink. */
+	*ret_keep = strcmp(type, "inline") == 0 || strcmp(type, "static") == 0 ||
+		    (!*type && (workers > 0 || (size > 0 && max_size == 0)));
 	return 0;
 }
 
@@ -198,7 +206,7 @@ static int put_program(struct runtime *rt, const struct entry *e, enum program_t
 	const struct value *host;
 	struct code *code;
 
-	if (type == PROGRAM_FUNCTION && read_pool(e, &spec.calls_max, err) < 0)
+	if (type == PROGRAM_FUNCTION && read_pool(e, &spec.calls_max, &spec.calls_keep, err) < 0)
 		return -1;
 	if (build_code(rt, e, type == PROGRAM_PROCESS ? "main" : "", &code, err) < 0)
 		return -1;

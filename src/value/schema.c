@@ -46,6 +46,7 @@ static const struct keyword {
 	{"anyOf", SHAPE_SCHEMAS},
 	{"contains", SHAPE_SCHEMA},
 	{"definitions", SHAPE_SCHEMA_MAP}, /* what $defs was called before 2019 */
+	{"dependencies", SHAPE_UNSUPPORTED}, /* until 2019; now dependentRequired and dependentSchemas */
 	{"dependentRequired", SHAPE_STRINGS_MAP},
 	{"dependentSchemas", SHAPE_SCHEMA_MAP},
 	{"else", SHAPE_SCHEMA},

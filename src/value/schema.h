@@ -5,7 +5,7 @@
  * dependentSchemas; prefixItems items contains minContains maxContains minItems maxItems uniqueItems; minLength maxLength pattern; minimum
  * maximum exclusiveMinimum exclusiveMaximum multipleOf; allOf anyOf oneOf not if then else; $ref and $anchor within the schema, $defs; true and false.
  * Unknown keywords, and `format` (an annotation by default), are ignored. What would accept data if it were ignored is an error instead: references to
- * elsewhere, $dynamicRef, unevaluatedProperties, unevaluatedItems.
+ * elsewhere, $dynamicRef, unevaluatedProperties, unevaluatedItems, the old dependencies.
  *
  * Data from a program cannot tell an empty list from an empty map: in schemas an empty list is taken for a map where one is expected, in data if
  * the caller says so. A compiled schema is immutable: any thread may validate

@@ -134,11 +134,17 @@ def test_quiet_means_no_packet(watched_network):
 
 @pytest.mark.slow
 def test_tor_isolates_by_credentials_and_resolves_at_the_exit(tor_network, start_rig):
-    server, name = start_rig("what_is_my_address.py"), tor_network.new_name()
-    with tor_network.dns.recording() as asked, tor_network.watching() as streams:
-        for credentials in (("a", "1"), ("b", "2"), ("a", "1")):
-            assert ask(through(tor_network.socks, name, server.port, credentials))["ip"] == "127.0.0.1"
-    assert [s["target"] for s in streams] == [f"{name}:{server.port}"] * 3
-    one, two, three = (s["circuit"] for s in streams)
-    assert one == three != two
-    assert {q["name"] for q in asked} == {name}
+    server = start_rig("what_is_my_address.py")
+    kept = False
+    # Tor may give a circuit up between two streams, so that equal credentials get a new one now and then; different ones never share.
+    for _ in range(3):
+        name = tor_network.new_name()
+        with tor_network.dns.recording() as asked, tor_network.watching() as streams:
+            for credentials in (("a", "1"), ("b", "2"), ("a", "1")):
+                assert ask(through(tor_network.socks, name, server.port, credentials))["ip"] == "127.0.0.1"
+        assert [s["target"] for s in streams] == [f"{name}:{server.port}"] * 3
+        one, two, three = (s["circuit"] for s in streams)
+        assert two not in (one, three)
+        assert {q["name"] for q in asked} == {name}
+        kept = kept or one == three
+    assert kept
