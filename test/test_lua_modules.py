@@ -23,6 +23,12 @@ def test_system_exit_ends_the_program(wippy, folder):
     assert (r.code, r.stdout) == (7, "true\npid.cancel\n"), r
 
 
+def test_system_asks_for_permission(wippy, folder):
+    (folder / ".wippy.yaml").write_text('version: "1.0"\nsecurity:\n  strict_mode: true\n')
+    r = wippy.run(folder, "run", "system_denied", timeout=15)
+    assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
+
+
 def test_a_chunk_cannot_wait_for_a_key(wippy, folder):
     r = wippy.run(folder, "run", "kdf_at_load", timeout=15)
     assert (r.code, r.stdout) == (0, "false string\n"), r

@@ -48,14 +48,15 @@ static void fail(struct process *p, struct err *e)
 /* Timers, streams, coroutines and channels of the old code end; what they had not received waits for the new one. */
 static void take_apart(struct process *p)
 {
-	if (p->inbox) {
+	if (p->inbox)
 		p->worker->sched->hooks.release(p);
+	resources_release(&p->resources);
+	task_done(&p->task);
+	if (p->inbox) {
 		inbox_reclaim(p->inbox, &p->queue);
 		inbox_free(p->inbox);
 		p->inbox = NULL;
 	}
-	resources_release(&p->resources);
-	task_done(&p->task);
 	p->trap_links = false;
 }
 

@@ -42,6 +42,7 @@ void worker_init(struct worker *w, struct scheduler *s, unsigned index)
 	w->program_cache = map_new();
 	w->program_version = programs_version(s->programs);
 	loop_timer_init(&w->sweep, w->loop, on_sweep);
+	worker_collect_init(w);
 }
 
 static void unref_program(void *p)
@@ -90,6 +91,7 @@ static bool worker_turn(void *arg)
 		return false;
 	}
 	watchdog_notice(w->sched);
+	worker_collect_soon(w);
 	now = loop_clock_ns();
 	until = now + BATCH_NS;
 	for (unsigned n = 0; n < BATCH_PROCESSES && now < until; n++) {
@@ -147,6 +149,7 @@ void *worker_main(void *arg)
 			s->free_fn(s->value);
 	}
 	loop_timer_stop(&w->sweep);
+	loop_timer_stop(&w->rest);
 	current = NULL;
 	return NULL;
 }

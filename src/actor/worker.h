@@ -64,6 +64,8 @@ struct worker {
 	unsigned nspare;
 	struct list idle_sets;
 	struct loop_timer sweep; /* idle instances */
+	struct loop_timer rest;  /* see collect.c */
+	bool worked;             /* since `rest` was armed */
 
 	struct worker_slot *slots;
 	unsigned nslots;
@@ -118,6 +120,11 @@ struct worker_loading {
 };
 struct worker_loading worker_begin_loading(struct worker *w, struct frame *f, struct heap *h);
 void worker_end_loading(struct worker *w, struct worker_loading before);
+
+/* -- collect.c -- */
+void worker_collect_init(struct worker *w);
+/* There was work, so there may be garbage: collect when there is none for a while. Cheap. */
+void worker_collect_soon(struct worker *w);
 
 /* -- watchdog.c -- */
 void watchdog_start(struct scheduler *s);

@@ -177,7 +177,8 @@ static void write_record(void *arg, const struct log_record *r)
 
 	(void)arg;
 	stream_record(r);
-	if (out.format == LOG_FORMAT_NONE)
+	/* A command on a terminal with hide_logs owns the screen. */
+	if (out.format == LOG_FORMAT_NONE || log_is_muted())
 		return;
 	if (out.format != LOG_FORMAT_CONSOLE && out.min >= LOG_INFO && is_sampled_out(r))
 		return;

@@ -1,5 +1,6 @@
 /*
- * crypto.c - the `crypto` module: randomness, HMAC, comparison; ciphers, key derivation and tokens are in files of their own.
+ * crypto.c - the `crypto` module: randomness, HMAC, comparison; ciphers, key derivation and tokens are in files of
+ * their own.
  */
 #include "bind/crypto.h"
 
@@ -24,8 +25,8 @@ int crypto_fail(struct err *e, const char *what)
 	return err_set(e, ERR_INTERNAL, "%s: %s", what, reason ? reason : "the cryptographic library failed");
 }
 
-int crypto_hmac(const EVP_MD *md, const void *key, size_t key_len, const void *data, size_t len, unsigned char *out, size_t *ret_len,
-	struct err *e)
+int crypto_hmac(const EVP_MD *md, const void *key, size_t key_len, const void *data, size_t len, unsigned char *out,
+	size_t *ret_len, struct err *e)
 {
 	unsigned char short_key[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
@@ -176,8 +177,10 @@ static int l_constant_time_compare(lua_State *L)
 
 int bind_crypto_open(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"pbkdf2", crypto_pbkdf2}, {"constant_time_compare", l_constant_time_compare}, {NULL, NULL}};
-	static const luaL_Reg random[] = {{"bytes", l_random_bytes}, {"string", l_random_string}, {"uuid", bind_uuid_v4}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+		{"pbkdf2", crypto_pbkdf2}, {"constant_time_compare", l_constant_time_compare}, {NULL, NULL}};
+	static const luaL_Reg random[] = {
+		{"bytes", l_random_bytes}, {"string", l_random_string}, {"uuid", bind_uuid_v4}, {NULL, NULL}};
 	static const luaL_Reg hmacs[] = {{"sha256", l_hmac_sha256}, {"sha512", l_hmac_sha512}, {NULL, NULL}};
 
 	luaL_newlib(L, functions);

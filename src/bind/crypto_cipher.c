@@ -60,7 +60,8 @@ static int check_arguments(lua_State *L, choose_fn *choose, struct sealed *s, st
 }
 
 /* OpenSSL takes no null pointer for an empty text, and a length of 0 would be the end of it: such steps are skipped. */
-static bool run(EVP_CIPHER_CTX *ctx, const struct sealed *s, const unsigned char *in, size_t len, unsigned char *out, bool encrypting)
+static bool run(EVP_CIPHER_CTX *ctx, const struct sealed *s, const unsigned char *in, size_t len, unsigned char *out,
+	bool encrypting)
 {
 	int n = 0;
 
@@ -71,7 +72,7 @@ static bool run(EVP_CIPHER_CTX *ctx, const struct sealed *s, const unsigned char
 	if (encrypting)
 		return EVP_CipherFinal_ex(ctx, out + len, &n) == 1;
 	return EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, (void *)(in + len)) == 1 &&
-		EVP_CipherFinal_ex(ctx, out + len, &n) == 1;
+	       EVP_CipherFinal_ex(ctx, out + len, &n) == 1;
 }
 
 static int encrypt(lua_State *L, choose_fn *choose)
@@ -91,12 +92,13 @@ static int encrypt(lua_State *L, choose_fn *choose)
 	b = scratch_buf(L);
 	out = (unsigned char *)buf_reserve(b, total);
 	ctx = EVP_CIPHER_CTX_new();
-	ok = ctx && RAND_bytes(nonce, sizeof(nonce)) == 1 && EVP_CipherInit_ex(ctx, s.cipher, NULL, s.key, nonce, 1) == 1;
+	ok = ctx && RAND_bytes(nonce, sizeof(nonce)) == 1 &&
+	     EVP_CipherInit_ex(ctx, s.cipher, NULL, s.key, nonce, 1) == 1;
 	if (ok) {
 		for (size_t i = 0; i < NONCE_BYTES; i++)
 			out[i] = nonce[i];
 		ok = run(ctx, &s, s.data, s.len, out + NONCE_BYTES, true) &&
-			EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, out + NONCE_BYTES + s.len) == 1;
+		     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, out + NONCE_BYTES + s.len) == 1;
 	}
 	EVP_CIPHER_CTX_free(ctx); /* wipes the key schedule */
 	if (!ok) {
@@ -128,10 +130,12 @@ static int decrypt(lua_State *L, choose_fn *choose)
 	b = scratch_secret(L);
 	out = (unsigned char *)buf_reserve(b, len + 1);
 	ctx = EVP_CIPHER_CTX_new();
-	ok = ctx && EVP_CipherInit_ex(ctx, s.cipher, NULL, s.key, s.data, 0) == 1 && run(ctx, &s, s.data + NONCE_BYTES, len, out, false);
+	ok = ctx && EVP_CipherInit_ex(ctx, s.cipher, NULL, s.key, s.data, 0) == 1 &&
+	     run(ctx, &s, s.data + NONCE_BYTES, len, out, false);
 	EVP_CIPHER_CTX_free(ctx);
 	if (!ok) {
-		/* Wrong key, wrong additional data and changed bytes look the same, and must. Nothing of the text is let out. */
+		/* Wrong key, wrong additional data and changed bytes look the same, and must. Nothing of the text is
+		 * let out. */
 		crypto_fail(&e, "decrypt");
 		err_set(&e, ERR_INTERNAL, "decrypt: message authentication failed");
 		return push_nil_and_err(L, &e);

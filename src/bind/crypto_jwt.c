@@ -80,7 +80,8 @@ static bool is_map(const struct value *v)
 	return value_type(v) == VALUE_MAP || (value_type(v) == VALUE_LIST && value_count(v) == 0);
 }
 
-/* What the header says: the algorithm we sign with, the type, and what the program adds. The algorithm is not the program's to change. */
+/* What the header says: the algorithm we sign with, the type, and what the program adds. The algorithm is not the
+ * program's to change. */
 static struct value *make_header(const struct jwt_alg *alg, const struct value *more)
 {
 	struct value *header = value_map();
@@ -208,8 +209,8 @@ static void verify_work(struct pool_job *j)
 {
 	struct token_job *t = container_of(j, struct token_job, job);
 
-	t->rc = jwt_verify(t->alg, t->key, t->key_len, buf_data(&t->token), buf_len(&t->token), t->require_exp, now_seconds(), &t->claims,
-		&t->err);
+	t->rc = jwt_verify(t->alg, t->key, t->key_len, buf_data(&t->token), buf_len(&t->token), t->require_exp,
+		now_seconds(), &t->claims, &t->err);
 }
 
 static int verify_finish(lua_State *L, struct pool_job *j)

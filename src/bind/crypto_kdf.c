@@ -15,7 +15,8 @@ enum {
 	ITERATIONS_MAX = 10000000,
 	KEY_BYTES_MAX = 1048576,
 	SECRET_BYTES_MAX = 1048576,
-	/* Of the hash, over all blocks of the key: a pool thread is not held longer than the longest derivation of 64 bytes takes. */
+	/* Of the hash, over all blocks of the key: a pool thread is not held longer than the longest derivation of 64
+	 * bytes takes. */
 	ROUNDS_MAX = 4 * ITERATIONS_MAX,
 };
 
@@ -45,8 +46,8 @@ static void derivation_work(struct pool_job *j)
 {
 	struct derivation *d = container_of(j, struct derivation, job);
 
-	d->ok = PKCS5_PBKDF2_HMAC((const char *)d->password, (int)d->password_len, d->salt, (int)d->salt_len, d->iterations, d->md,
-			(int)d->key_len, d->key) == 1;
+	d->ok = PKCS5_PBKDF2_HMAC((const char *)d->password, (int)d->password_len, d->salt, (int)d->salt_len,
+			d->iterations, d->md, (int)d->key_len, d->key) == 1;
 	if (!d->ok)
 		crypto_fail(&d->err, "pbkdf2"); /* OpenSSL's error queue is this thread's */
 }

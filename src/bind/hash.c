@@ -65,14 +65,14 @@ static int hmac(lua_State *L, const EVP_MD *md)
 	return push_digest(L, out, n, lua_toboolean(L, 3));
 }
 
-#define DIGEST(name)                                                                                                                       \
-	static int l_##name(lua_State *L)                                                                                                  \
-	{                                                                                                                                  \
-		return digest(L, EVP_##name());                                                                                            \
-	}                                                                                                                                  \
-	static int l_hmac_##name(lua_State *L)                                                                                             \
-	{                                                                                                                                  \
-		return hmac(L, EVP_##name());                                                                                              \
+#define DIGEST(name)                            \
+	static int l_##name(lua_State *L)       \
+	{                                       \
+		return digest(L, EVP_##name()); \
+	}                                       \
+	static int l_hmac_##name(lua_State *L)  \
+	{                                       \
+		return hmac(L, EVP_##name());   \
 	}
 
 DIGEST(md5)
@@ -114,9 +114,17 @@ static int l_fnv64(lua_State *L)
 int bind_hash_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"md5", l_md5}, {"sha1", l_sha1}, {"sha256", l_sha256}, {"sha512", l_sha512}, {"hmac_md5", l_hmac_md5},
-		{"hmac_sha1", l_hmac_sha1}, {"hmac_sha256", l_hmac_sha256}, {"hmac_sha512", l_hmac_sha512}, {"fnv32", l_fnv32},
-		{"fnv64", l_fnv64}, {NULL, NULL},
+		{"md5", l_md5},
+		{"sha1", l_sha1},
+		{"sha256", l_sha256},
+		{"sha512", l_sha512},
+		{"hmac_md5", l_hmac_md5},
+		{"hmac_sha1", l_hmac_sha1},
+		{"hmac_sha256", l_hmac_sha256},
+		{"hmac_sha512", l_hmac_sha512},
+		{"fnv32", l_fnv32},
+		{"fnv64", l_fnv64},
+		{NULL, NULL},
 	};
 
 	luaL_newlib(L, functions);

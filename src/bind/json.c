@@ -1,7 +1,8 @@
 /*
  * json.c - the `json` module: Lua values to JSON text and back.
  *
- * Encoding walks the Lua value itself; decoding goes through a value tree. Tables are read raw. A decoded empty object is remembered (weakly)
+ * Encoding walks the Lua value itself; decoding goes through a value tree. Tables are read raw. A decoded empty
+ * object is remembered (weakly)
  * so that it encodes as {} again, while a table that never held anything is [].
  */
 #include <string.h>
@@ -44,7 +45,8 @@ static bool is_remembered_object(lua_State *L, int idx)
 	return yes;
 }
 
-/* Keys 1..n and nothing else: returns n, -1 with the reason otherwise. The table is not empty and its first key is a positive integer. */
+/* Keys 1..n and nothing else: returns n, -1 with the reason otherwise. The table is not empty and its first key is a
+ * positive integer. */
 static lua_Integer sequence_length(struct encoder *en, int idx)
 {
 	lua_State *L = en->L;
@@ -334,7 +336,10 @@ static int l_decode(lua_State *L)
 int bind_json_open(struct lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"encode", l_encode}, {"decode", l_decode}, {"validate", json_validate}, {"validate_string", json_validate_string},
+		{"encode", l_encode},
+		{"decode", l_decode},
+		{"validate", json_validate},
+		{"validate_string", json_validate_string},
 		{NULL, NULL},
 	};
 

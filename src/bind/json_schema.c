@@ -81,8 +81,10 @@ static void cache_add(struct cache *c, const struct buf *text, struct schema *sc
 		free(item->text);
 		schema_free(item->schema);
 	}
-	*item = (struct cached){
-		.text = xmemdupz(buf_data(text), buf_len(text)), .len = buf_len(text), .schema = schema, .used = ++c->clock};
+	*item = (struct cached){.text = xmemdupz(buf_data(text), buf_len(text)),
+		.len = buf_len(text),
+		.schema = schema,
+		.used = ++c->clock};
 }
 
 static int fail(lua_State *L, const struct err *e)

@@ -125,8 +125,8 @@ void jwt_write_input(const struct value *header, const struct value *claims, str
 	buf_done(&json);
 }
 
-static int sign_rsa(const struct jwt_alg *a, const void *pem, size_t pem_len, const struct buf *input, unsigned char *out, size_t *ret_len,
-	struct err *e)
+static int sign_rsa(const struct jwt_alg *a, const void *pem, size_t pem_len, const struct buf *input,
+	unsigned char *out, size_t *ret_len, struct err *e)
 {
 	EVP_PKEY *key = read_private_key(pem, pem_len);
 	EVP_MD_CTX *ctx = NULL;
@@ -140,7 +140,8 @@ static int sign_rsa(const struct jwt_alg *a, const void *pem, size_t pem_len, co
 		return -1;
 	}
 	ctx = EVP_MD_CTX_new();
-	if (ctx && EVP_PKEY_get_size(key) <= SIGNATURE_BYTES_MAX && EVP_DigestSignInit(ctx, NULL, a->md(), NULL, key) == 1 &&
+	if (ctx && EVP_PKEY_get_size(key) <= SIGNATURE_BYTES_MAX &&
+		EVP_DigestSignInit(ctx, NULL, a->md(), NULL, key) == 1 &&
 		EVP_DigestSign(ctx, out, ret_len, (const unsigned char *)buf_data(input), buf_len(input)) == 1)
 		rc = 0;
 	else
@@ -168,8 +169,8 @@ int jwt_sign(const struct jwt_alg *a, const void *key, size_t key_len, struct bu
 
 /* -- verifying ---------------------------------------------------------------------------------------- */
 
-static bool signature_is_right(const struct jwt_alg *a, const void *key, size_t key_len, const char *input, size_t input_len,
-	const struct buf *signature)
+static bool signature_is_right(const struct jwt_alg *a, const void *key, size_t key_len, const char *input,
+	size_t input_len, const struct buf *signature)
 {
 	unsigned char expected[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *ctx;
@@ -178,12 +179,13 @@ static bool signature_is_right(const struct jwt_alg *a, const void *key, size_t 
 	bool ok;
 
 	if (!a->rsa)
-		return crypto_hmac(a->md(), key, key_len, input, input_len, expected, &len, NULL) == 0 && buf_len(signature) == len &&
-			CRYPTO_memcmp(buf_data(signature), expected, len) == 0;
+		return crypto_hmac(a->md(), key, key_len, input, input_len, expected, &len, NULL) == 0 &&
+		       buf_len(signature) == len && CRYPTO_memcmp(buf_data(signature), expected, len) == 0;
 	pkey = read_public_key(key, key_len);
 	ctx = pkey ? EVP_MD_CTX_new() : NULL;
 	ok = ctx && EVP_DigestVerifyInit(ctx, NULL, a->md(), NULL, pkey) == 1 &&
-		EVP_DigestVerify(ctx, (const unsigned char *)buf_data(signature), buf_len(signature), (const unsigned char *)input, input_len) == 1;
+	     EVP_DigestVerify(ctx, (const unsigned char *)buf_data(signature), buf_len(signature),
+		     (const unsigned char *)input, input_len) == 1;
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(pkey);
 	ERR_clear_error();
@@ -221,7 +223,8 @@ static int check_header(const struct value *header, const struct jwt_alg *a, str
 		return err_set(e, ERR_INTERNAL, "signing method %.64s is invalid", value_get_string(alg, NULL));
 	/* RFC 7515 section 4.1.11: an extension that must be understood, and we know none. */
 	if (value_get(header, "crit"))
-		return err_set(e, ERR_INTERNAL, "token is malformed: it has critical header fields, which are not supported");
+		return err_set(
+			e, ERR_INTERNAL, "token is malformed: it has critical header fields, which are not supported");
 	return 0;
 }
 
@@ -254,8 +257,8 @@ static int check_dates(const struct value *claims, bool require_exp, double now,
 	return 0;
 }
 
-int jwt_verify(const struct jwt_alg *a, const void *key, size_t key_len, const char *token, size_t len, bool require_exp, double now,
-	struct value **ret_claims, struct err *e)
+int jwt_verify(const struct jwt_alg *a, const void *key, size_t key_len, const char *token, size_t len,
+	bool require_exp, double now, struct value **ret_claims, struct err *e)
 {
 	const char *end = token + len;
 	const char *first = len <= JWT_TOKEN_BYTES_MAX ? memchr(token, '.', len) : NULL;
@@ -276,7 +279,8 @@ int jwt_verify(const struct jwt_alg *a, const void *key, size_t key_len, const c
 		err_set(e, ERR_INTERNAL, "signature is invalid");
 		goto out;
 	}
-	if (read_part(first + 1, (size_t)(second - first - 1), "claims", &claims, e) < 0 || check_dates(claims, require_exp, now, e) < 0)
+	if (read_part(first + 1, (size_t)(second - first - 1), "claims", &claims, e) < 0 ||
+		check_dates(claims, require_exp, now, e) < 0)
 		goto out;
 	*ret_claims = claims;
 	claims = NULL;

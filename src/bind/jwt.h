@@ -1,5 +1,6 @@
 /*
- * jwt.h - JSON Web Tokens (RFC 7519) in the compact form of JWS (RFC 7515): reading, checking the claims, keys. Knows no Lua.
+ * jwt.h - JSON Web Tokens (RFC 7519) in the compact form of JWS (RFC 7515): reading, checking the claims, keys. Knows
+ * no Lua.
  *
  * Algorithms: HS256, HS384, HS512, RS256 (RFC 7518 section 3). "none" does not exist here. Any thread.
  */
@@ -29,14 +30,15 @@ bool jwt_alg_is_rsa(const struct jwt_alg *a);
 
 /* Append the signing input: header and claims, both maps, encoded and joined. */
 void jwt_write_input(const struct value *header, const struct value *claims, struct buf *out);
-/* Append "." and the signature over what is in `out`. INVALID "invalid RSA private key: ..." for a key that is no RSA key in PEM (PKCS#1 or
- * PKCS#8, not encrypted); INTERNAL "sign token: ...". */
+/* Append "." and the signature over what is in `out`. INVALID "invalid RSA private key: ..." for a key that is no RSA
+ * key in PEM (PKCS#1 or PKCS#8, not encrypted); INTERNAL "sign token: ...". */
 int jwt_sign(const struct jwt_alg *a, const void *key, size_t key_len, struct buf *out, struct err *e);
 
-/* Check a token for exactly that algorithm and give its claims. `now` is in seconds since 1970. Everything that is wrong is INTERNAL: "token is
- * malformed: ...", "signing method ... is invalid", "signature is invalid", "token is expired", "token is not valid yet", "exp claim is
- * required". A public key is a PEM certificate or public key. The signature is checked before anything in the claims is believed. */
-int jwt_verify(const struct jwt_alg *a, const void *key, size_t key_len, const char *token, size_t len, bool require_exp, double now,
-	struct value **ret_claims, struct err *e);
+/* Check a token for exactly that algorithm and give its claims. `now` is in seconds since 1970. Everything that is
+ * wrong is INTERNAL: "token is malformed: ...", "signing method ... is invalid", "signature is invalid", "token is
+ * expired", "token is not valid yet", "exp claim is required". A public key is a PEM certificate or public key. The
+ * signature is checked before anything in the claims is believed. */
+int jwt_verify(const struct jwt_alg *a, const void *key, size_t key_len, const char *token, size_t len,
+	bool require_exp, double now, struct value **ret_claims, struct err *e);
 
 #endif

@@ -22,7 +22,8 @@ struct yaml_style {
 	size_t nfields;
 };
 
-/* As yaml.encode() and yaml.decode(); any value can be encoded. INTERNAL, except INVALID for a sequence with an index beyond a million. */
+/* As yaml.encode() and yaml.decode(); any value can be encoded. INTERNAL, except INVALID for a sequence with an index
+ * beyond a million. */
 int yaml_push_encoded(struct lua_State *L, int idx, const struct yaml_style *style, struct err *e);
 int yaml_push_decoded(struct lua_State *L, const char *text, size_t len, struct err *e);
 

@@ -20,7 +20,11 @@ int bind_logger_open(struct lua_State *L);
 /* Let print() write log records with pid and location. Once, before any heap runs. */
 void bind_logger_install(void);
 int bind_payload_open(struct lua_State *L);
+int bind_pg_open(struct lua_State *L);
 int bind_process_open(struct lua_State *L);
+/* The globals subscribe() and unsubscribe(). */
+int bind_subscribe_open(struct lua_State *L);
+int bind_unsubscribe_open(struct lua_State *L);
 int bind_system_open(struct lua_State *L);
 int bind_time_open(struct lua_State *L);
 int bind_uuid_open(struct lua_State *L);

@@ -16,13 +16,15 @@
 #include "registry/registry.h"
 
 struct bus;
+struct groups;
 
 struct node {
 	struct registry *registry;
 	struct overlay_set *overlays;
 	struct env *env; /* variables of the application */
 	struct scheduler *scheduler;
-	struct bus *bus; /* of events */
+	struct bus *bus;                /* of events */
+	struct groups *groups;          /* scopes of process groups */
 	const char *default_network;    /* network_service.default_network, NULL = none */
 	bool strict_mode;               /* security.strict_mode */
 	struct http_client_config http; /* of each worker's client */

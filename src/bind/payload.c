@@ -1,8 +1,9 @@
 /*
  * payload.c - the `payload` module, and the payloads that messages and results bring.
  *
- * A payload is one packed value and a format. In the text formats (JSON, YAML, plain text, bytes) the value is a string. A payload that came from a process
- * of this program is Lua data, or an error; it is unpacked only when somebody asks.
+ * A payload is one packed value and a format. In the text formats (JSON, YAML, plain text, bytes) the value is a
+ * string. A payload that came from a process of this program is Lua data, or an error; it is unpacked only when
+ * somebody asks.
  */
 #include "bind/payload.h"
 
@@ -15,7 +16,17 @@
 
 static const char payload_type[] = "payload.Payload";
 
-enum format { FORMAT_UNKNOWN, FORMAT_JSON, FORMAT_YAML, FORMAT_STRING, FORMAT_BYTES, FORMAT_MSGPACK, FORMAT_LUA, FORMAT_HOST, FORMAT_ERROR };
+enum format {
+	FORMAT_UNKNOWN,
+	FORMAT_JSON,
+	FORMAT_YAML,
+	FORMAT_STRING,
+	FORMAT_BYTES,
+	FORMAT_MSGPACK,
+	FORMAT_LUA,
+	FORMAT_HOST,
+	FORMAT_ERROR
+};
 
 static const struct {
 	const char *constant, *name;
@@ -231,7 +242,11 @@ static int payload_gc(lua_State *L)
 void payload_register(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{"data", l_data}, {"get_format", l_get_format}, {"transcode", l_transcode}, {"unmarshal", l_unmarshal}, {NULL, NULL},
+		{"data", l_data},
+		{"get_format", l_get_format},
+		{"transcode", l_transcode},
+		{"unmarshal", l_unmarshal},
+		{NULL, NULL},
 	};
 
 	handle_register(L, payload_type, methods, payload_gc);

@@ -1,8 +1,9 @@
 /*
- * pool_job.h - a computation that takes too long for a worker: it runs on the thread pool while the calling coroutine waits.
+ * pool_job.h - a computation that takes too long for a worker: it runs on the thread pool while the calling coroutine
+ * waits.
  *
- * Embed a struct pool_job. Only `work` touches the rest of the embedding struct until it is over; whoever is killed meanwhile leaves the job to
- * finish alone.
+ * Embed a struct pool_job. Only `work` touches the rest of the embedding struct until it is over; whoever is killed
+ * meanwhile leaves the job to finish alone.
  */
 #ifndef BIND_POOL_JOB_H
 #define BIND_POOL_JOB_H
@@ -15,7 +16,8 @@ struct pool_job;
 struct pool_job {
 	struct pending pending;
 	void (*work)(struct pool_job *j); /* on a pool thread */
-	/* On the worker, in the waiting coroutine: push the results, return their number. The job is freed afterwards, also when this raises. */
+	/* On the worker, in the waiting coroutine: push the results, return their number. The job is freed
+	 * afterwards, also when this raises. */
 	int (*finish)(struct lua_State *L, struct pool_job *j);
 	void (*free)(struct pool_job *j); /* wipes its secrets; exactly once, on the worker */
 	bool on_pool;

@@ -313,7 +313,7 @@ int l_process_listen(lua_State *L)
 		return push_nil_and_err(L, &e);
 	if (lua_istable(L, 2))
 		field_bool(L, 2, "message", &as_message);
-	box = open_inbox(L, p);
+	box = process_inbox_open(L, p);
 	s = find_open(box, topic, len);
 	if (s) {
 		s->as_message |= as_message;
@@ -346,7 +346,7 @@ static int l_subscribe(lua_State *L)
 		err_set(&e, ERR_INVALID, "channel is closed");
 		return push_nil_and_err(L, &e);
 	}
-	box = open_inbox(L, p);
+	box = process_inbox_open(L, p);
 	s = find_open(box, topic, len);
 	if (s && s->channel != ch) {
 		err_set(&e, ERR_ALREADY_EXISTS, "topic \"%.200s\" already subscribed", topic);
@@ -371,7 +371,7 @@ static int l_unsubscribe(lua_State *L)
 
 	if (!ch)
 		return raise_argument(L, 1, "channel expected");
-	while (p->inbox && (s = inbox_of_channel(p->inbox, ch))) {
+	while (p->inbox && (s = inbox_of_channel(p->inbox, ch)) && !s->closed) {
 		inbox_unsubscribe(p->inbox, s);
 		channel_release(ch);
 		found = true;

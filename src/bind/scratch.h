@@ -13,7 +13,8 @@ struct lua_State;
 
 /* An empty buffer. */
 struct buf *scratch_buf(struct lua_State *L);
-/* The same for secrets: the bytes are wiped before they are freed. A buffer that grows leaves copies behind: reserve first. */
+/* The same for secrets: the bytes are wiped before they are freed. A buffer that grows leaves copies behind: reserve
+ * first. */
 struct buf *scratch_secret(struct lua_State *L);
 /* A place for a tree's reference; NULL at first. */
 struct value **scratch_value(struct lua_State *L);

@@ -1,8 +1,8 @@
 /*
  * system.c - the `system` module: the running program and the machine, for those who may look.
  *
- * Each function is an action on a resource that the caller's scope must allow. Numbers about memory: those of the C library's allocator for the whole program;
- * a collection is that of the caller's Lua heap.
+ * Each function is an action on a resource that the caller's scope must allow. Numbers about memory: those of the C
+ * library's allocator for the whole program; a collection is that of the caller's Lua heap.
  */
 #include <errno.h>
 #include <limits.h>
@@ -29,11 +29,11 @@ static int deny_unless_allowed(lua_State *L, const char *action, const char *res
 	return push_nil_and_err(L, &e);
 }
 
-#define REQUIRE(L, action, resource)                                                                                                       \
-	do {                                                                                                                               \
-		int denied_ = deny_unless_allowed(L, action, resource);                                                                    \
-		if (denied_)                                                                                                               \
-			return denied_;                                                                                                    \
+#define REQUIRE(L, action, resource)                                    \
+	do {                                                            \
+		int denied_ = deny_unless_allowed(L, action, resource); \
+		if (denied_)                                            \
+			return denied_;                                 \
 	} while (0)
 
 static int push_errno(lua_State *L, const char *what)
@@ -84,6 +84,7 @@ static const struct about modules_known[] = {
 	{"logger", "Structured log records", {"io"}},
 	{"metrics", "Counters, gauges and histograms", {"io"}},
 	{"payload", "Values tagged with a format", {NULL}},
+	{"pg", "Groups of processes", {"process"}},
 	{"process", "Processes and messages", {"process", "workflow"}},
 	{"registry", "Entries of the registry", {"storage"}},
 	{"security", "Actors, scopes and policies", {"security"}},
@@ -304,7 +305,8 @@ int bind_system_open(lua_State *L)
 		{"memory", {{"stats", l_memory_stats}, {"allocated", l_memory_allocated}, {NULL, NULL}}},
 		{"node", {{"id", l_node_id}, {NULL, NULL}}},
 		{"process", {{"pid", l_pid}, {"hostname", l_hostname}, {"cwd", l_cwd}, {NULL, NULL}}},
-		{"runtime", {{"goroutines", l_goroutines}, {"max_procs", l_max_procs}, {"cpu_count", l_cpu_count}, {NULL, NULL}}},
+		{"runtime", {{"goroutines", l_goroutines}, {"max_procs", l_max_procs}, {"cpu_count", l_cpu_count},
+				    {NULL, NULL}}},
 	};
 
 	luaL_newlib(L, functions);

@@ -1,8 +1,8 @@
 /*
  * uuid.c - the `uuid` module (RFC 9562).
  *
- * Versions 1 and 7 are ordered and never repeat within the program: their clocks only go forward, whatever the system's does. Version 1 carries a
- * random node made once a run (section 6.10), never a hardware address.
+ * Versions 1 and 7 are ordered and never repeat within the program: their clocks only go forward, whatever the
+ * system's does. Version 1 carries a random node made once a run (section 6.10), never a hardware address.
  */
 #include "base/uuid.h"
 
@@ -51,7 +51,8 @@ static uint64_t next_tick(atomic_uint_fast64_t *last, uint64_t ticks_per_second)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	do {
-		tick = (uint64_t)now.tv_sec * ticks_per_second + (uint64_t)now.tv_nsec * (ticks_per_second / 1000) / 1000000;
+		tick = (uint64_t)now.tv_sec * ticks_per_second +
+		       (uint64_t)now.tv_nsec * (ticks_per_second / 1000) / 1000000;
 		if (tick <= before)
 			tick = before + 1;
 	} while (!atomic_compare_exchange_weak(last, &before, tick));
@@ -68,7 +69,7 @@ static struct {
 static void make_v1_identity(void)
 {
 	v1_identity.ok = RAND_bytes(v1_identity.node, sizeof(v1_identity.node)) == 1 &&
-		RAND_bytes(v1_identity.sequence, sizeof(v1_identity.sequence)) == 1;
+			 RAND_bytes(v1_identity.sequence, sizeof(v1_identity.sequence)) == 1;
 	v1_identity.node[0] |= 1; /* multicast: no network card has it */
 }
 
@@ -80,7 +81,8 @@ static int l_v1(lua_State *L)
 	pthread_once(&v1_identity.once, make_v1_identity);
 	if (!v1_identity.ok)
 		return no_randomness(L);
-	uuid_fill_v1(&u, next_tick(&last, 10000000), (uint16_t)(v1_identity.sequence[0] << 8 | v1_identity.sequence[1]), v1_identity.node);
+	uuid_fill_v1(&u, next_tick(&last, 10000000), (uint16_t)(v1_identity.sequence[0] << 8 | v1_identity.sequence[1]),
+		v1_identity.node);
 	return push_uuid(L, &u);
 }
 
@@ -123,7 +125,7 @@ static int named(lua_State *L, const EVP_MD *md, unsigned version)
 		return invalid(L, "invalid namespace UUID");
 	ctx = EVP_MD_CTX_new();
 	ok = ctx && EVP_DigestInit_ex(ctx, md, NULL) == 1 && EVP_DigestUpdate(ctx, u.bytes, sizeof(u.bytes)) == 1 &&
-		EVP_DigestUpdate(ctx, name, name_len) == 1 && EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
+	     EVP_DigestUpdate(ctx, name, name_len) == 1 && EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
 	EVP_MD_CTX_free(ctx);
 	if (!ok) {
 		crypto_fail(&e, "generate uuid");
@@ -241,8 +243,17 @@ static int l_format(lua_State *L)
 int bind_uuid_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {
-		{"v1", l_v1}, {"v3", l_v3}, {"v4", bind_uuid_v4}, {"v5", l_v5}, {"v7", l_v7}, {"validate", l_validate}, {"version", l_version},
-		{"variant", l_variant}, {"parse", l_parse}, {"format", l_format}, {NULL, NULL},
+		{"v1", l_v1},
+		{"v3", l_v3},
+		{"v4", bind_uuid_v4},
+		{"v5", l_v5},
+		{"v7", l_v7},
+		{"validate", l_validate},
+		{"version", l_version},
+		{"variant", l_variant},
+		{"parse", l_parse},
+		{"format", l_format},
+		{NULL, NULL},
 	};
 
 	luaL_newlib(L, functions);

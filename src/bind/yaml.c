@@ -1,8 +1,8 @@
 /*
  * yaml.c - the `yaml` module: Lua values to YAML text and back.
  *
- * Encoding makes a tree first, its maps already in the order in which they are written. A table with any positive integer key is a sequence, every other
- * one a map.
+ * Encoding makes a tree first, its maps already in the order in which they are written. A table with any positive
+ * integer key is a sequence, every other one a map.
  */
 #include "value/yaml.h"
 
@@ -170,7 +170,8 @@ static int to_tree(struct encoder *en, int idx, struct value **ret)
 {
 	if (++en->nodes > YAML_NODES_MAX)
 		return err_set(en->e, ERR_INTERNAL, "the value has more than %d nodes", YAML_NODES_MAX);
-	return lua_type(en->L, idx) == LUA_TTABLE ? table_to_tree(en, idx, ret) : value_from_lua(en->L, idx, ret, en->e);
+	return lua_type(en->L, idx) == LUA_TTABLE ? table_to_tree(en, idx, ret)
+						  : value_from_lua(en->L, idx, ret, en->e);
 }
 
 int yaml_push_encoded(lua_State *L, int idx, const struct yaml_style *style, struct err *e)

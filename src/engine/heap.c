@@ -12,7 +12,13 @@
 #include "engine/state.h"
 #include "engine/type.h"
 
-enum { MIB = 1024 * 1024 };
+enum {
+	MIB = 1024 * 1024,
+	STEP_MUL = 200,
+	STEP_MUL_IDLE = 40,
+	IDLE_GROWTH_MIN = 256 * 1024, /* not worth a cycle below, and ... */
+	IDLE_GROWTH_DEN = 4,          /* ... below a quarter of what was there */
+};
 
 static void *lua_resize(void *ud, void *ptr, size_t old_bytes, size_t bytes)
 {
@@ -172,7 +178,7 @@ int heap_new(const struct heap_config *cfg, struct heap **ret_heap, struct err *
 		return -1;
 	}
 	/* The atomic step looks at every thread, so cycles should be few: wait until memory has doubled. */
-	lua_gc(h->L, LUA_GCINC, 200, 200, 0);
+	lua_gc(h->L, LUA_GCINC, 200, STEP_MUL, 0);
 	*ret_heap = h;
 	return 0;
 }
@@ -233,15 +239,32 @@ struct heap *heap_of(lua_State *L)
 	return thread_heap(L);
 }
 
+bool heap_wants_collecting(struct heap *h)
+{
+	/* Lua collected by itself meanwhile. */
+	if (h->used < h->used_idle)
+		h->used_idle = h->used;
+	return h->used - h->used_idle > IDLE_GROWTH_MIN + h->used_idle / IDLE_GROWTH_DEN;
+}
+
 bool heap_collect_step(struct heap *h)
 {
-	return lua_gc(h->L, LUA_GCSTEP, 64) != 0;
+	bool over;
+
+	/* A single step does its multiplier's worth of work: a tenth of a millisecond or two. */
+	lua_gc(h->L, LUA_GCINC, 0, STEP_MUL_IDLE, 0);
+	over = lua_gc(h->L, LUA_GCSTEP, 0) != 0;
+	lua_gc(h->L, LUA_GCINC, 0, STEP_MUL, 0);
+	if (over)
+		h->used_idle = h->used;
+	return over;
 }
 
 void heap_collect_all(struct heap *h)
 {
 	lua_gc(h->L, LUA_GCCOLLECT);
 	h->used_settled = h->used;
+	h->used_idle = h->used;
 }
 
 /* -- compiled code ------------------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@ extern const struct kind env_variable_kind;
 extern const struct kind function_lua_kind;
 extern const struct kind library_lua_kind;
 extern const struct kind network_socks5_kind;
+extern const struct kind pg_scope_kind;
 extern const struct kind process_host_kind;
 extern const struct kind process_lua_kind;
 extern const struct kind process_service_kind;

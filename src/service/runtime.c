@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "actor/bus.h"
+#include "actor/group.h"
 #include "actor/process.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -58,6 +59,7 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	bind_logger_install();
 	rt->node.scheduler = scheduler_new(&sc);
 	rt->node.bus = bus_new(rt->node.scheduler, rt->loop);
+	rt->node.groups = groups_new();
 	rt->node.registry = registry_new(cfg->kinds, rt);
 	rt->node.default_network = rt->default_network;
 	rt->node.strict_mode = cfg->strict_mode;
@@ -203,6 +205,7 @@ void runtime_free(struct runtime *rt)
 	registry_free(rt->node.registry);
 	supervisor_free(rt->supervisor);
 	bus_free(rt->node.bus);
+	groups_free(rt->node.groups);
 	scheduler_free(rt->node.scheduler);
 	overlay_set_free(rt->node.overlays);
 	env_free(rt->node.env);

@@ -25,7 +25,8 @@ struct translator {
 	/* What each open group, or the whole at index 0, weighs when its repetitions are written out. */
 	size_t weight[DEPTH_MAX];
 	unsigned depth;
-	size_t atom; /* the weight of what a quantifier would repeat; 0: nothing to repeat */
+	size_t listed; /* characters that were written out of ranges */
+	size_t atom;   /* the weight of what a quantifier would repeat; 0: nothing to repeat */
 };
 
 static int fail(struct translator *t, const char *what)
@@ -39,7 +40,9 @@ static int hex_digits(struct translator *t, unsigned n, uint32_t *ret)
 
 	for (unsigned i = 0; i < n; i++, t->at++) {
 		char c = t->at < t->end ? *t->at : 'x';
-		int digit = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+		int digit = c >= '0' && c <= '9'                     ? c - '0'
+			    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+								     : -1;
 
 		if (digit < 0)
 			return fail(t, "hexadecimal digits are missing after \\x or \\u");
@@ -139,9 +142,21 @@ static const char *class_members(char c)
 	}
 }
 
+static int list_characters(struct translator *t, uint32_t from, uint32_t to)
+{
+	t->listed += to - from + 1;
+	if (to - from >= PATTERN_LISTED_MAX || t->listed > PATTERN_LISTED_MAX)
+		return fail(t, "ranges of too many characters beyond ASCII");
+	for (uint32_t c = from; c <= to; c++) {
+		if (c < 0xd800 || c > 0xdfff)
+			put_character(t, c);
+	}
+	return 0;
+}
+
 /*
- * A class in brackets. POSIX knows no escapes there: "]" must come first, "-" last and "^" not first, so members that are special are collected and
- * written at their place.
+ * A class in brackets. POSIX knows no escapes there: "]" must come first, "-" last and "^" not first, so members that
+ * are special are collected and written at their place.
  */
 static int translate_brackets(struct translator *t)
 {
@@ -214,6 +229,18 @@ static int translate_brackets(struct translator *t)
 			fail(t, "it contains a NUL");
 			goto out;
 		}
+		/* The C library takes no range of characters beyond ASCII where no locale orders them: they are
+		 * listed. */
+		if (to >= 0x80 && from < 0x80 && to - from >= 2) {
+			if (list_characters(t, 0x80, to) < 0)
+				goto out;
+			to = 0x7f;
+		}
+		if (from >= 0x80) {
+			if (list_characters(t, from, to) < 0)
+				goto out;
+			continue;
+		}
 		if (to - from >= 2) {
 			/* Ends that POSIX would take for something else are moved out of the range. */
 			for (; from < to && from < 0x80 && strchr("]-^[\\", (int)from); from++) {
@@ -256,7 +283,8 @@ static int translate_brackets(struct translator *t)
 		if (closing)
 			buf_addc(out, ']');
 		buf_add(out, buf_data(&body), buf_len(&body));
-		/* Not before ":", "." or "=": what follows are these three only. A "^" that comes first would negate, so "[" goes before it. */
+		/* Not before ":", "." or "=": what follows are these three only. A "^" that comes first would negate,
+		 * so "[" goes before it. */
 		if (open)
 			buf_addc(out, '[');
 		if (caret && dash && !negated && !closing && !open && buf_len(&body) == 0) {
@@ -297,7 +325,8 @@ static int translate_escape(struct translator *t)
 static int add_weight(struct translator *t, size_t more)
 {
 	t->weight[t->depth] += more;
-	return t->weight[t->depth] > PATTERN_UNROLLED_MAX ? fail(t, "it is too large with its repetitions written out") : 0;
+	return t->weight[t->depth] > PATTERN_UNROLLED_MAX ? fail(t, "it is too large with its repetitions written out")
+							  : 0;
 }
 
 /* {m}, {m,} or {m,n}; false when it is none: then the brace stands for itself. */
@@ -459,7 +488,8 @@ int pattern_translate(const char *text, size_t len, struct buf *out, struct err 
 	struct translator t = {.at = text, .end = text + len, .out = out, .e = e};
 
 	if (len > PATTERN_BYTES_MAX)
-		return err_set(e, ERR_INVALID, "invalid regular expression: it is longer than %d bytes", PATTERN_BYTES_MAX);
+		return err_set(
+			e, ERR_INVALID, "invalid regular expression: it is longer than %d bytes", PATTERN_BYTES_MAX);
 	if (!utf8_is_valid(text, len))
 		return fail(&t, "it is not UTF-8");
 	while (t.at < t.end) {

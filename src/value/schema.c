@@ -1,5 +1,6 @@
 /*
- * schema.c - compiling: every keyword is looked at once, so that validation meets nothing it does not understand. See schema.h
+ * schema.c - compiling: every keyword is looked at once, so that validation meets nothing it does not understand. See
+ * schema.h
  */
 #include "value/schema.h"
 
@@ -15,16 +16,16 @@
 enum shape {
 	SHAPE_ANY,
 	SHAPE_SCHEMA,
-	SHAPE_SCHEMAS,          /* a list of schemas, not empty */
-	SHAPE_SCHEMA_MAP,       /* a map of schemas */
-	SHAPE_PATTERN_MAP,      /* the same, its keys are patterns */
-	SHAPE_TYPE,             /* the name of a type, or a list of them */
+	SHAPE_SCHEMAS,     /* a list of schemas, not empty */
+	SHAPE_SCHEMA_MAP,  /* a map of schemas */
+	SHAPE_PATTERN_MAP, /* the same, its keys are patterns */
+	SHAPE_TYPE,        /* the name of a type, or a list of them */
 	SHAPE_LIST,
-	SHAPE_STRINGS,          /* a list of strings */
-	SHAPE_STRINGS_MAP,      /* a map of lists of strings */
+	SHAPE_STRINGS,     /* a list of strings */
+	SHAPE_STRINGS_MAP, /* a map of lists of strings */
 	SHAPE_NUMBER,
 	SHAPE_POSITIVE,
-	SHAPE_COUNT,            /* an integer from 0 */
+	SHAPE_COUNT, /* an integer from 0 */
 	SHAPE_BOOL,
 	SHAPE_PATTERN,
 	SHAPE_ANCHOR,
@@ -45,7 +46,7 @@ static const struct keyword {
 	{"allOf", SHAPE_SCHEMAS},
 	{"anyOf", SHAPE_SCHEMAS},
 	{"contains", SHAPE_SCHEMA},
-	{"definitions", SHAPE_SCHEMA_MAP}, /* what $defs was called before 2019 */
+	{"definitions", SHAPE_SCHEMA_MAP},   /* what $defs was called before 2019 */
 	{"dependencies", SHAPE_UNSUPPORTED}, /* until 2019; now dependentRequired and dependentSchemas */
 	{"dependentRequired", SHAPE_STRINGS_MAP},
 	{"dependentSchemas", SHAPE_SCHEMA_MAP},
@@ -85,7 +86,7 @@ static const char *const types[] = {"array", "boolean", "integer", "null", "numb
 
 struct compiler {
 	struct schema *s;
-	struct buf at; /* the path of what is looked at, "#/..." */
+	struct buf at;    /* the path of what is looked at, "#/..." */
 	struct map *refs; /* texts of references that were followed */
 	unsigned depth;
 	struct err *e;
@@ -408,7 +409,8 @@ static int check_refs(struct compiler *c, const struct value *v, unsigned depth)
 	if (value_type(v) != VALUE_MAP)
 		return 0;
 	ref = value_get(v, "$ref");
-	if (is_string(ref) && value_get_string(ref, NULL)[0] == '#' && check_ref_target(c, value_get_string(ref, NULL)) < 0)
+	if (is_string(ref) && value_get_string(ref, NULL)[0] == '#' &&
+		check_ref_target(c, value_get_string(ref, NULL)) < 0)
 		return -1;
 	for (size_t i = 0; i < value_count(v); i++) {
 		if (check_refs(c, value_pair(v, i, NULL, NULL), depth + 1) < 0)

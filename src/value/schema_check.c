@@ -1,8 +1,9 @@
 /*
  * schema_check.c - validating. See schema.h
  *
- * The schema was compiled, so every keyword has the shape it should. Each check of one value against one schema is a step; when steps or depth run out
- * everything stops at once (`broken`), since neither yes nor no would be true then, and "not" would turn one into the other.
+ * The schema was compiled, so every keyword has the shape it should. Each check of one value against one schema is a
+ * step; when steps or depth run out everything stops at once (`broken`), since neither yes nor no would be true then,
+ * and "not" would turn one into the other.
  */
 #include <float.h>
 #include <math.h>
@@ -86,7 +87,7 @@ static bool check_index(struct checker *c, size_t i, const struct value *schema,
 static bool is_integer(const struct value *v)
 {
 	return value_type(v) == VALUE_INT || (value_type(v) == VALUE_FLOAT && isfinite(value_get_float(v)) &&
-		value_get_float(v) == floor(value_get_float(v)));
+						     value_get_float(v) == floor(value_get_float(v)));
 }
 
 /* A list without items that may as well be a map. */
@@ -154,7 +155,8 @@ static bool check_values(struct checker *c, const struct value *schema, const st
 
 /* -- numbers ------------------------------------------------------------------------------------------ */
 
-/* Below, equal, above: -1, 0, 1; 2 when a NaN is involved. A long double holds every 64-bit integer and every double. */
+/* Below, equal, above: -1, 0, 1; 2 when a NaN is involved. A long double holds every 64-bit integer and every double.
+ * */
 static int compare_numbers(const struct value *a, const struct value *b)
 {
 	long double x = value_type(a) == VALUE_INT ? (long double)value_get_int(a) : (long double)value_get_float(a);
@@ -373,8 +375,10 @@ static bool check_required(struct checker *c, const char *keyword, const struct 
 
 static bool check_property(struct checker *c, const struct value *schema, const char *name, const struct value *item)
 {
-	const struct value *properties = value_get(schema, "properties"), *patterns = value_get(schema, "patternProperties"),
-			   *rest = value_get(schema, "additionalProperties"), *names = value_get(schema, "propertyNames");
+	const struct value *properties = value_get(schema, "properties"),
+			   *patterns = value_get(schema, "patternProperties"),
+			   *rest = value_get(schema, "additionalProperties"),
+			   *names = value_get(schema, "propertyNames");
 	const struct value *own = value_get(properties, name);
 	bool ok = true, known = own != NULL;
 
@@ -408,7 +412,8 @@ static bool check_property(struct checker *c, const struct value *schema, const 
 
 static bool check_map(struct checker *c, const struct value *schema, const struct value *v)
 {
-	const struct value *required = value_get(schema, "dependentRequired"), *dependent = value_get(schema, "dependentSchemas");
+	const struct value *required = value_get(schema, "dependentRequired"),
+			   *dependent = value_get(schema, "dependentSchemas");
 	bool ok = check_count(c, schema, "minProperties", "maxProperties", value_count(v));
 	const char *name;
 

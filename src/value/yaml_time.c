@@ -1,8 +1,8 @@
 /*
  * yaml_time.c - plain scalars that are dates or times. See yaml_scalar.h
  *
- * The forms of https://yaml.org/type/timestamp.html: 2001-12-14, and 2001-12-14t21:59:43.10-05:00 with "T", "t" or blanks between, and blanks
- * before the zone.
+ * The forms of https://yaml.org/type/timestamp.html: 2001-12-14, and 2001-12-14t21:59:43.10-05:00 with "T", "t" or
+ * blanks between, and blanks before the zone.
  */
 #include "value/yaml_scalar.h"
 
@@ -61,7 +61,8 @@ static bool read_date(struct cursor *c, int64_t *ret_seconds)
 {
 	int year, month, day;
 
-	if (!read_number(c, 4, 4, &year) || !skip(c, '-') || !read_number(c, 1, 2, &month) || !skip(c, '-') || !read_number(c, 1, 2, &day))
+	if (!read_number(c, 4, 4, &year) || !skip(c, '-') || !read_number(c, 1, 2, &month) || !skip(c, '-') ||
+		!read_number(c, 1, 2, &day))
 		return false;
 	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
 		return false;
@@ -96,7 +97,8 @@ static bool read_time(struct cursor *c, int64_t *seconds)
 
 	if (!skip(c, 'T') && !skip(c, 't') && !skip_blanks(c))
 		return false;
-	if (!read_number(c, 1, 2, &hour) || !skip(c, ':') || !read_number(c, 2, 2, &minute) || !skip(c, ':') || !read_number(c, 2, 2, &second))
+	if (!read_number(c, 1, 2, &hour) || !skip(c, ':') || !read_number(c, 2, 2, &minute) || !skip(c, ':') ||
+		!read_number(c, 2, 2, &second))
 		return false;
 	if (skip(c, '.')) {
 		while (c->at < c->end && *c->at >= '0' && *c->at <= '9')

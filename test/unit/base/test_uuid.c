@@ -22,8 +22,11 @@ static struct uuid parse(const char *text)
 static void reads_every_form(void **state)
 {
 	static const char *const forms[] = {
-		"c232ab00-9414-11ec-b3c8-9f6bdeced846", "C232AB00-9414-11EC-B3C8-9F6BDECED846", "{c232ab00-9414-11ec-b3c8-9f6bdeced846}",
-		"urn:uuid:c232ab00-9414-11ec-b3c8-9f6bdeced846", "URN:UUID:c232ab00-9414-11ec-b3c8-9f6bdeced846",
+		"c232ab00-9414-11ec-b3c8-9f6bdeced846",
+		"C232AB00-9414-11EC-B3C8-9F6BDECED846",
+		"{c232ab00-9414-11ec-b3c8-9f6bdeced846}",
+		"urn:uuid:c232ab00-9414-11ec-b3c8-9f6bdeced846",
+		"URN:UUID:c232ab00-9414-11ec-b3c8-9f6bdeced846",
 		"c232ab00941411ecb3c89f6bdeced846",
 	};
 	char text[UUID_TEXT_MAX];
@@ -39,9 +42,17 @@ static void reads_every_form(void **state)
 static void refuses_the_rest(void **state)
 {
 	static const char *const wrong[] = {
-		"", "{}", "urn:uuid:", "c232ab00-9414-11ec-b3c8-9f6bdeced84", "c232ab00-9414-11ec-b3c8-9f6bdeced8460",
-		"c232ab00-9414-11ec-b3c89f6bdeced8466-", "c232ab00 9414-11ec-b3c8-9f6bdeced846", "g232ab00-9414-11ec-b3c8-9f6bdeced846",
-		"{c232ab00-9414-11ec-b3c8-9f6bdeced846", "c232ab00941411ecb3c89f6bdeced84`", "(c232ab00-9414-11ec-b3c8-9f6bdeced846)",
+		"",
+		"{}",
+		"urn:uuid:",
+		"c232ab00-9414-11ec-b3c8-9f6bdeced84",
+		"c232ab00-9414-11ec-b3c8-9f6bdeced8460",
+		"c232ab00-9414-11ec-b3c89f6bdeced8466-",
+		"c232ab00 9414-11ec-b3c8-9f6bdeced846",
+		"g232ab00-9414-11ec-b3c8-9f6bdeced846",
+		"{c232ab00-9414-11ec-b3c8-9f6bdeced846",
+		"c232ab00941411ecb3c89f6bdeced84`",
+		"(c232ab00-9414-11ec-b3c8-9f6bdeced846)",
 	};
 	struct uuid u;
 
@@ -90,7 +101,12 @@ static void url_safe_base64(void **state)
 		size_t len;
 		const char *text;
 	} cases[] = {
-		{"", 0, ""}, {"f", 1, "Zg"}, {"fo", 2, "Zm8"}, {"foo", 3, "Zm9v"}, {"foob", 4, "Zm9vYg"}, {"\xfb\xff\xbf", 3, "-_-_"},
+		{"", 0, ""},
+		{"f", 1, "Zg"},
+		{"fo", 2, "Zm8"},
+		{"foo", 3, "Zm9v"},
+		{"foob", 4, "Zm9vYg"},
+		{"\xfb\xff\xbf", 3, "-_-_"},
 		{"\0\xff\x10", 3, "AP8Q"},
 	};
 	static const char *const wrong[] = {"Z", "Zm9vY", "Zg==", "Zh", "Zm9", "+/+/", "Zm 9v", "Zm9v\n"};

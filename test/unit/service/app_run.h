@@ -37,6 +37,8 @@ static const struct module app_module_array[] = {
 	{"ctx", bind_ctx_open, false},
 	{"funcs", bind_funcs_open, false},
 	{"process", bind_process_open, true},
+	{"subscribe", bind_subscribe_open, true},
+	{"unsubscribe", bind_unsubscribe_open, true},
 };
 static const struct module_list app_run_modules = {app_module_array, ARRAY_LEN(app_module_array)};
 

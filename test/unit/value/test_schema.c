@@ -57,16 +57,19 @@ static void keywords(void **state)
 		{"{'multipleOf':3}", "-9", "10", "multipleOf"},
 		{"{'minimum':9007199254740993}", "9007199254740993", "9007199254740992", "minimum"},
 		{"{'exclusiveMaximum':3}", "2.9", "3", "exclusiveMaximum"},
-		{"{'minLength':2,'maxLength':2}", "'\xc3\xa4\xf0\x9f\x98\x80'", "'\xc3\xa4'", "minLength: 1 where 2 is the least"},
+		{"{'minLength':2,'maxLength':2}", "'\xc3\xa4\xf0\x9f\x98\x80'", "'\xc3\xa4'",
+			"minLength: 1 where 2 is the least"},
 		{"{'pattern':'^\\\\d{3}-\\\\d{4}$'}", "'555-1234'", "'x555-1234'", "pattern"},
-		{"{'prefixItems':[{'type':'string'}],'items':{'type':'integer'}}", "['a',1,2]", "['a',1,'b']", "at '/2': type"},
+		{"{'prefixItems':[{'type':'string'}],'items':{'type':'integer'}}", "['a',1,2]", "['a',1,'b']",
+			"at '/2': type"},
 		{"{'prefixItems':[true],'items':false}", "[1]", "[1,2]", "at '/1'"},
 		{"{'contains':{'const':1},'minContains':2,'maxContains':3}", "[1,0,1]", "[1,0]", "contains"},
 		{"{'contains':{'const':1},'maxContains':1}", "[1]", "[1,1]", "contains"},
 		{"{'contains':{'const':1}}", "[1]", "[]", "contains"},
 		{"{'uniqueItems':true}", "[1,true,[1],{'a':1}]", "[{'a':1,'b':2},0,{'b':2.0,'a':1}]", "uniqueItems"},
 		{"{'required':['a','b']}", "{'a':null,'b':0}", "{'a':1}", "'b' is missing"},
-		{"{'properties':{'a':true},'patternProperties':{'^x':true},'additionalProperties':false}", "{'a':1,'xy':2}", "{'b':1}", "additionalProperties"},
+		{"{'properties':{'a':true},'patternProperties':{'^x':true},'additionalProperties':false}",
+			"{'a':1,'xy':2}", "{'b':1}", "additionalProperties"},
 		{"{'propertyNames':{'maxLength':3}}", "{'abc':1}", "{'abcd':1}", "propertyNames"},
 		{"{'minProperties':1,'maxProperties':1}", "{'a':1}", "{}", "minProperties"},
 		{"{'dependentRequired':{'a':['b']}}", "{'a':1,'b':1}", "{'a':1}", "dependentRequired"},
@@ -105,10 +108,24 @@ static void keywords(void **state)
 static void refuses_schemas(void **state)
 {
 	static const char *const wrong[] = {
-		"5", "{\"type\":\"text\"}", "{\"type\":[]}", "{\"required\":\"a\"}", "{\"minLength\":-1}", "{\"minLength\":1.5}", "{\"multipleOf\":0}",
-		"{\"allOf\":[]}", "{\"properties\":{\"a\":1}}", "{\"pattern\":\"[\"}", "{\"patternProperties\":{\"(\":{}}}", "{\"$ref\":\"#/no\"}",
-		"{\"$ref\":\"other.json\"}", "{\"unevaluatedItems\":false}", "{\"$ref\":\"#/x\",\"x\":{\"type\":5}}",
-		"{\"$defs\":{\"a\":{\"$anchor\":\"x\"},\"b\":{\"$anchor\":\"x\"}}}", "{\"uniqueItems\":1}", "{\"dependentRequired\":{\"a\":[1]}}",
+		"5",
+		"{\"type\":\"text\"}",
+		"{\"type\":[]}",
+		"{\"required\":\"a\"}",
+		"{\"minLength\":-1}",
+		"{\"minLength\":1.5}",
+		"{\"multipleOf\":0}",
+		"{\"allOf\":[]}",
+		"{\"properties\":{\"a\":1}}",
+		"{\"pattern\":\"[\"}",
+		"{\"patternProperties\":{\"(\":{}}}",
+		"{\"$ref\":\"#/no\"}",
+		"{\"$ref\":\"other.json\"}",
+		"{\"unevaluatedItems\":false}",
+		"{\"$ref\":\"#/x\",\"x\":{\"type\":5}}",
+		"{\"$defs\":{\"a\":{\"$anchor\":\"x\"},\"b\":{\"$anchor\":\"x\"}}}",
+		"{\"uniqueItems\":1}",
+		"{\"dependentRequired\":{\"a\":[1]}}",
 	};
 
 	(void)state;
@@ -130,12 +147,15 @@ static void stops(void **state)
 	(void)state;
 	check("{\"$ref\":\"#\"}", "1", "too deeply");
 	check("{\"not\":{\"$ref\":\"#\"}}", "1", "too deeply");
-	check("{\"allOf\":[{\"$ref\":\"#/$defs/a\"}],\"$defs\":{\"a\":{\"anyOf\":[{\"$ref\":\"#/$defs/a\"},{\"$ref\":\"#/$defs/a\"}]}}}", "1", "too deeply");
+	check("{\"allOf\":[{\"$ref\":\"#/$defs/a\"}],\"$defs\":{\"a\":{\"anyOf\":[{\"$ref\":\"#/$defs/"
+	      "a\"},{\"$ref\":\"#/$defs/a\"}]}}}",
+		"1", "too deeply");
 }
 
 static void an_empty_list_may_be_a_map(void **state)
 {
-	struct value *doc = json("{\"type\":\"object\",\"required\":[\"a\"]}"), *open = json("{\"type\":\"object\"}"), *v = value_list();
+	struct value *doc = json("{\"type\":\"object\",\"required\":[\"a\"]}"), *open = json("{\"type\":\"object\"}"),
+		     *v = value_list();
 	struct err e = {0};
 	struct schema *s;
 
@@ -159,7 +179,10 @@ static void patterns(void **state)
 		const char *pattern, *yes, *no;
 	} cases[] = {
 		{"b", "abc", "ac"},
-		{"^a.c$", "a\xc3\xa4""c", "abbc"},
+		{"^a.c$",
+			"a\xc3\xa4"
+			"c",
+			"abbc"},
 		{"^.$", "\xf0\x9f\x98\x80", "ab"},
 		{"^[\\d.-]+$", "1.5-2", "1,5"},
 		{"^[^\\s]+$", "abc", "a b"},
@@ -175,7 +198,12 @@ static void patterns(void **state)
 		{"^[\\\\]$", "\\", "/"},
 		{"^[!-~]$", "]", " "},
 		{"^[\xc3\xa0-\xc3\xbf]$", "\xc3\xa9", "e"},
-		{"^\\u00e9\\x41\\uD83D\\uDE00$", "\xc3\xa9""A\xf0\x9f\x98\x80", "eA"},
+		{"^[^\\u4e00-\\u9fffz-\xc3\xa5]$", "y", "\xe4\xb8\xad"},
+		{"^[z-\xc3\xa5]$", "\xc3\xa5", "y"},
+		{"^\\u00e9\\x41\\uD83D\\uDE00$",
+			"\xc3\xa9"
+			"A\xf0\x9f\x98\x80",
+			"eA"},
 		{"^(?:ab)+?c{2,3}$", "ababccc", "abc"},
 		{"^(a|b)*$", "abba", "abc"},
 		{"^a{0}b$", "b", "ab"},
@@ -187,8 +215,27 @@ static void patterns(void **state)
 		{"^$", "", "a"},
 	};
 	static const char *const wrong[] = {
-		"(", ")", "*", "a**", "a{2}{3}", "[", "[z-a]", "[a-\\d]", "\\", "\\1", "\\p{L}", "(?=a)", "(?i)a", "a{3,2}", "a{1001}",
-		"((a{1000}){1000})", "[]", "\xff", "\\x4", "\\ud800",
+		"(",
+		")",
+		"*",
+		"a**",
+		"a{2}{3}",
+		"[",
+		"[z-a]",
+		"[a-\\d]",
+		"\\",
+		"\\1",
+		"\\p{L}",
+		"(?=a)",
+		"(?i)a",
+		"a{3,2}",
+		"a{1001}",
+		"((a{1000}){1000})",
+		"[]",
+		"[\\u0100-\\uffff]",
+		"\xff",
+		"\\x4",
+		"\\ud800",
 	};
 	struct pattern *p;
 	struct err e;
