@@ -12,8 +12,9 @@ def folder(tmp_path_factory):
     return shutil.copytree(PROGRAMS, tmp_path_factory.mktemp("actor") / "actor")
 
 
-@pytest.mark.parametrize("program", ["retry", "process_function", "pools", "upgrade", "subscribe"])
+@pytest.mark.parametrize("program", ["retry", "process_function", "pools", "upgrade", "subscribe", "messages", "spawning",
+                                     "relations", "names", "channels", "calls", "context", "misbehave"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_program(wippy, folder, program, workers):
-    r = wippy.run(folder, "run", program, "--set", f"runtime.workers={workers}", timeout=60)
+    r = wippy.run(folder, "run", program, "--set", f"supervisor.host.worker_count={workers}", timeout=60)
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r

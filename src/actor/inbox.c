@@ -155,6 +155,7 @@ void inbox_drop(struct subscription *s)
 {
 	list_remove(&s->link);
 	message_queue_clear(&s->queue);
+	message_queue_clear(&s->handed);
 	free(s);
 }
 

@@ -186,11 +186,11 @@ struct value *config_coerce(const char *text)
 	return value_cstring(text);
 }
 
-static int apply_set(struct value **tree, const char *text, struct err *e)
+static int apply_set(struct value **tree, const char *text, void (*warn)(const char *), struct err *e)
 {
 	const char *equals = strchr(text, '=');
 	const char *dot;
-	struct value *fresh;
+	struct value *one, *empty;
 	char *key;
 
 	if (!equals || equals == text)
@@ -202,9 +202,12 @@ static int apply_set(struct value **tree, const char *text, struct err *e)
 		free(key);
 		return -1;
 	}
-	fresh = value_with_path(*tree, key, config_coerce(equals + 1));
-	value_unref(*tree);
-	*tree = fresh;
+	empty = value_map();
+	one = value_with_path(empty, key, config_coerce(equals + 1));
+	config_check_keys("--set", one, warn);
+	merge_into(tree, one);
+	value_unref(one);
+	value_unref(empty);
 	free(key);
 	return 0;
 }
@@ -246,7 +249,7 @@ int config_merge(const struct config_sources *src, void (*warn)(const char *text
 			goto out;
 	}
 	for (size_t i = 0; i < src->sets->count; i++) {
-		if (apply_set(&tree, src->sets->items[i], e) < 0)
+		if (apply_set(&tree, src->sets->items[i], warn, e) < 0)
 			goto out;
 	}
 	/* Profiles may hold variables that only other machines have: they go before anything is filled in. */

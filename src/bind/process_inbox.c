@@ -153,7 +153,8 @@ static void deliver_subscription(lua_State *L, struct inbox *box, struct subscri
 	}
 	while (s->queue.head && channel_has_room(ch)) {
 		struct message *m = message_queue_pop(&s->queue);
-		bool received = channel_has_receiver(ch);
+		/* What other modules feed ends with an upgrade: nobody asks for it again. */
+		bool received = channel_has_receiver(ch) || s->closed;
 
 		if (s->as_message) {
 			push_message(L, m);

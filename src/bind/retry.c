@@ -80,7 +80,10 @@ int retry_read(struct retry *r, const struct value *option, struct err *e)
 	double attempts = 0;
 
 	*r = (struct retry){.backoff = default_backoff};
-	if (!option || value_type(option) == VALUE_NIL || value_count(option) == 0)
+	if (!option || value_type(option) == VALUE_NIL)
+		return 0;
+	/* An empty table has no keys to tell a map by. */
+	if (value_type(option) == VALUE_LIST && value_count(option) == 0)
 		return 0;
 	if (value_type(option) != VALUE_MAP)
 		return err_set(e, ERR_INVALID, "option 'retry': expected table, got %s", value_type_name(option));

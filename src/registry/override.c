@@ -94,7 +94,8 @@ static int check_pattern(const struct value *v, bool needs_colon, struct err *e)
 	const char *text;
 
 	if (value_type(v) != VALUE_STRING)
-		return err_set(e, ERR_INVALID, "line %u: field 'disable': expected a string, got %s", value_line(v), value_type_name(v));
+		return err_set(e, ERR_INVALID, "line %u: field 'disable': expected a string, got %s", value_line(v),
+			value_type_name(v));
 	text = value_get_string(v, NULL);
 	if (needs_colon && !strchr(text, ':'))
 		return err_set(e, ERR_INVALID,
@@ -123,7 +124,8 @@ static bool is_disabled(const struct entry *e, const struct value *namespaces, c
 	return false;
 }
 
-int project_disable(struct project_entries *p, const struct value *namespaces, const struct value *entries, struct err *e)
+int project_disable(
+	struct project_entries *p, const struct value *namespaces, const struct value *entries, struct err *e)
 {
 	size_t kept = 0;
 

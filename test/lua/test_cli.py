@@ -149,7 +149,8 @@ def test_exec_without_arguments(wippy, go):
 @pytest.mark.parametrize("how, code, out, err", [
     ("nothing", 0, "", ""), ("three", 3, "", ""), ("half", 3, "", ""), ("negative", 255, "", ""), ("big", 7, "", ""), ("nan", 1, "", ""),
     ("infinite", 1, "", ""), ("yes", 0, "", ""), ("no", 1, "", ""), ("text", 0, "said at the end\n", ""), ("table", 0, "", ""),
-    ("error", 1, "", "app:go:9: it broke\n"), ("error object", 1, "", "typed\n"), ("second", 1, "", "refused\n")])
+    ("error", 1, "", "app:go:9: it broke\n  at app:go:9 (function)\n"),
+    ("error object", 1, "", "typed\n  at app:go:10 (function)\n"), ("second", 1, "", "refused\n")])
 def test_exit_codes(wippy, go, how, code, out, err):
     r = wippy.run(go, "run", "go", how)
     assert (r.code, r.stdout, r.stderr) == (code, f"started {how}\n{out}", err), r

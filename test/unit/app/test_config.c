@@ -146,6 +146,10 @@ static void unknown_keys_are_told_with_their_line(void **state)
 	assert_non_null(strstr(warned, "cluster.enabled: clustering is not built\n"));
 	assert_null(strstr(warned, "override"));
 	config_done(&c);
+	scratch_write("one.yaml", "version: \"1.0\"\n");
+	assert_int_equal(load(NULL, "runtime.workers=3", &c, &e), 0);
+	assert_string_equal(warned, "--set: runtime: unknown key, ignored\n");
+	config_done(&c);
 }
 
 static void coercion(void **state)
