@@ -58,6 +58,11 @@ int main(int argc, char **argv)
 	}
 	argc = options_parse(argv + 1, argc - 1, c && c->options ? c->options() : NULL, global, &e);
 	if (argc < 0) {
+		if (c == &run_command && strncmp(e.text, "unknown", 7) == 0) {
+			struct err plain = e;
+
+			err_set(&e, plain.kind, "%s; arguments of the program itself follow \"--\"", plain.text);
+		}
 		cli_report(&g, &e);
 		return EXIT_ERROR;
 	}

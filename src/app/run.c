@@ -46,15 +46,17 @@ struct target {
 	unsigned nargs;
 };
 
-static int find_target(const struct project_entries *entries, int argc, char **argv, struct target *ret, struct err *e)
+static int find_target(const struct start *s, int argc, char **argv, struct target *ret, struct err *e)
 {
 	*ret = (struct target){0};
 	if (argc > 0) {
-		const struct entry *found = command_entry_find(entries, argv[0]);
+		const struct entry *found = command_entry_find(&s->entries, argv[0]);
 
 		if (!found)
-			return err_set(e, ERR_NOT_FOUND,
-				"command \"%s\" not found. Use 'wippy run list' to see available commands", argv[0]);
+			return err_set(e, ERR_NOT_FOUND, "command \"%s\" not found. %s", argv[0],
+				s->has_lock ? "Use 'wippy run list' to see available commands"
+					    : "There is no wippy.lock in this folder: run `wippy init` in the "
+					      "project's folder first");
 		ret->entry_id = xstrdup(found->id);
 		ret->args = (const char *const *)argv + 1;
 		ret->nargs = (unsigned)argc - 1;
@@ -159,7 +161,7 @@ static int run_run(const struct cli_globals *g, int argc, char **argv, struct er
 	if (!g->silent && !so.quiet)
 		cli_print_banner();
 	fflush(stdout);
-	if (start_read(&so, &s, e) < 0 || find_target(&s.entries, argc, argv, &target, e) < 0)
+	if (start_read(&so, &s, e) < 0 || find_target(&s, argc, argv, &target, e) < 0)
 		goto out;
 	code = run_loaded(&s.config, &s.entries, &target, e);
 out:

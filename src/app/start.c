@@ -167,6 +167,7 @@ static int read_entries(const struct start_options *o, struct start *s, struct e
 		log_info("project", "no lock file here; starting with an empty registry", LOG_STR("path", lock_path));
 		return 0;
 	}
+	s->has_lock = true;
 	rc = project_load(&lock, ".", print_problem, &problems, &s->entries, e);
 	project_lock_done(&lock);
 	if (rc < 0 && problems.count > 1) {

@@ -20,6 +20,7 @@ struct start_options {
 struct start {
 	struct config config;
 	struct project_entries entries;
+	bool has_lock; /* there was a lock file */
 };
 
 /* Problems of definition files are printed to stderr one a line as they are found; `e` is the first. */

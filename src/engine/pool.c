@@ -1,7 +1,9 @@
 #include "engine/pool.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 
@@ -16,26 +18,27 @@
 #define POOL_PLAIN 0
 #endif
 
-struct pool_slab {
-	struct pool_slab *next;
-	max_align_t bytes[];
+enum {
+	REGION_SLABS = 16,   /* mapped at once */
+	WARM_SLABS_MAX = 16, /* unused ones that keep their memory for the next use */
+	REGION_BYTES = (REGION_SLABS + 1) * POOL_SLAB_BYTES, /* one more than used, to find aligned ones inside */
+	/* Headers at the same place of every slab would fight for the same lines of the cache. */
+	HEADER_BYTES = 64,
+	HEADER_PLACES = 32,
 };
 
-void pool_init(struct pool *p)
-{
-	memset(p, 0, sizeof(*p));
-}
+/* Blocks of one size, at an address that is a multiple of the slab's bytes, so that a block finds its slab. */
+struct pool_slab {
+	struct pool_slab *next; /* in pool.open while a block can be had here */
+	struct pool_slab *prev;
+	void *free;  /* blocks given back */
+	char *fresh; /* the first block never used */
+	char *last;  /* the last place a block can begin */
+	uint32_t live;
+	uint32_t class;
+};
 
-void pool_done(struct pool *p)
-{
-	struct pool_slab *s;
-
-	while ((s = p->slabs) != NULL) {
-		p->slabs = s->next;
-		free(s);
-	}
-	memset(p, 0, sizeof(*p));
-}
+_Static_assert(sizeof(struct pool_slab) <= HEADER_BYTES, "a slab's header fits its place");
 
 static size_t size_class(size_t bytes)
 {
@@ -47,42 +50,146 @@ static int is_small(size_t bytes)
 	return !POOL_PLAIN && bytes <= POOL_SMALL_MAX;
 }
 
-static void *carve(struct pool *p, size_t bytes)
+/* -- slabs --------------------------------------------------------------------------------------------- */
+
+static void add(void ***list, size_t *count, size_t *cap, void *item)
 {
-	void *block;
-
-	if (p->left < bytes) {
-		struct pool_slab *s = xmalloc(sizeof(*s) + POOL_SLAB_BYTES);
-
-		s->next = p->slabs;
-		p->slabs = s;
-		p->next = (char *)s->bytes;
-		p->left = POOL_SLAB_BYTES;
+	if (*count == *cap) {
+		*cap = *cap ? *cap * 2 : 16;
+		*list = xreallocarray(*list, *cap, sizeof(void *));
 	}
-	block = p->next;
-	p->next += bytes;
-	p->left -= bytes;
-	return block;
+	(*list)[(*count)++] = item;
+}
+
+static void map_region(struct pool *p)
+{
+	char *region = mmap(NULL, REGION_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uintptr_t first;
+
+	if (region == MAP_FAILED)
+		abort(); /* as xmalloc() does: the runtime cannot go on without */
+	first = ((uintptr_t)region + POOL_SLAB_BYTES - 1) & ~(uintptr_t)(POOL_SLAB_BYTES - 1);
+	add(&p->regions, &p->nregions, &p->regions_cap, region);
+	for (unsigned i = 0; i < REGION_SLABS; i++)
+		add(&p->unused, &p->nunused, &p->unused_cap, (char *)first + (size_t)(REGION_SLABS - 1 - i) * POOL_SLAB_BYTES);
+}
+
+static char *slab_base(const void *inside)
+{
+	return (char *)((uintptr_t)inside & ~(uintptr_t)(POOL_SLAB_BYTES - 1));
+}
+
+static struct pool_slab *slab_of(const void *inside)
+{
+	char *base = slab_base(inside);
+
+	return (struct pool_slab *)(base + ((uintptr_t)base / POOL_SLAB_BYTES % HEADER_PLACES) * HEADER_BYTES);
+}
+
+static void link_open(struct pool *p, struct pool_slab *s)
+{
+	s->prev = NULL;
+	s->next = p->open[s->class];
+	if (s->next)
+		s->next->prev = s;
+	p->open[s->class] = s;
+}
+
+static void unlink_open(struct pool *p, struct pool_slab *s)
+{
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		p->open[s->class] = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+}
+
+static struct pool_slab *open_slab(struct pool *p, size_t class)
+{
+	struct pool_slab *s;
+	char *base;
+
+	if (p->nunused == 0)
+		map_region(p);
+	base = p->unused[--p->nunused];
+	if (p->nwarm > 0)
+		p->nwarm--;
+	s = slab_of(base);
+	s->free = NULL;
+	s->fresh = base + HEADER_PLACES * HEADER_BYTES;
+	s->last = base + POOL_SLAB_BYTES - class * POOL_GRAIN;
+	s->live = 0;
+	s->class = (uint32_t)class;
+	link_open(p, s);
+	return s;
+}
+
+/* The warm ones are the last of `unused`, used again first. */
+static void retire_slab(struct pool *p, struct pool_slab *s)
+{
+	unlink_open(p, s);
+	if (p->nwarm >= WARM_SLABS_MAX) {
+		void *coldest = p->unused[p->nunused - p->nwarm];
+
+		madvise(coldest, POOL_SLAB_BYTES, MADV_DONTNEED);
+		p->nwarm--;
+	}
+	add(&p->unused, &p->nunused, &p->unused_cap, slab_base(s));
+	p->nwarm++;
+}
+
+static int slab_is_full(const struct pool_slab *s)
+{
+	return !s->free && s->fresh > s->last;
+}
+
+/* -- blocks -------------------------------------------------------------------------------------------- */
+
+void pool_init(struct pool *p)
+{
+	memset(p, 0, sizeof(*p));
+}
+
+void pool_done(struct pool *p)
+{
+	for (size_t i = 0; i < p->nregions; i++)
+		munmap(p->regions[i], REGION_BYTES);
+	free(p->regions);
+	free(p->unused);
+	memset(p, 0, sizeof(*p));
 }
 
 void *pool_alloc(struct pool *p, size_t bytes)
 {
-	size_t c;
+	struct pool_slab *s;
 	void *block;
+	size_t c;
 
 	if (!is_small(bytes))
 		return malloc(bytes);
-	c = size_class(bytes);
-	block = p->free[c];
-	if (!block)
-		return carve(p, c * POOL_GRAIN);
-	p->free[c] = *(void **)block;
+	/* A block must have room for a link. */
+	c = bytes ? size_class(bytes) : 1;
+	s = p->open[c];
+	if (!s)
+		s = open_slab(p, c);
+	block = s->free;
+	if (block) {
+		s->free = *(void **)block;
+	} else {
+		block = s->fresh;
+		s->fresh += c * POOL_GRAIN;
+	}
+	s->live++;
+	if (slab_is_full(s))
+		unlink_open(p, s);
 	return block;
 }
 
 void pool_release(struct pool *p, void *ptr, size_t bytes)
 {
-	size_t c;
+	struct pool_slab *s;
+	int was_full;
 
 	if (!ptr)
 		return;
@@ -90,9 +197,16 @@ void pool_release(struct pool *p, void *ptr, size_t bytes)
 		free(ptr);
 		return;
 	}
-	c = size_class(bytes);
-	*(void **)ptr = p->free[c];
-	p->free[c] = ptr;
+	s = slab_of(ptr);
+	was_full = slab_is_full(s);
+	*(void **)ptr = s->free;
+	s->free = ptr;
+	s->live--;
+	if (was_full)
+		link_open(p, s);
+	/* The only one of its size stays, or a program that makes and drops one object would open a slab each time. */
+	if (s->live == 0 && (s->next || s->prev))
+		retire_slab(p, s);
 }
 
 void *pool_resize(struct pool *p, void *ptr, size_t old_bytes, size_t bytes)

@@ -1,8 +1,8 @@
 /*
  * pool.h - memory for one heap: small blocks by size from slabs, large ones from malloc.
  *
- * Lua tells the size of what it frees, so a block needs no header. Freed small blocks go to a list of their size and are used again; slabs are
- * given back only by pool_done(), which suits heaps: a worker drops one that is empty. One thread.
+ * Lua tells the size of what it frees, so a block needs no header. A slab holds blocks of one size; one that has become empty serves any size next, and
+ * beyond a few its memory goes back to the system at once. Address space goes back in pool_done(). One thread.
  * Under the address sanitizer every block is a malloc of its own, so that it sees each one.
  */
 #ifndef ENGINE_POOL_H
@@ -19,10 +19,12 @@ enum {
 struct pool_slab;
 
 struct pool {
-	void *free[POOL_SMALL_MAX / POOL_GRAIN + 1];
-	char *next; /* unused rest of the newest slab */
-	size_t left;
-	struct pool_slab *slabs;
+	struct pool_slab *open[POOL_SMALL_MAX / POOL_GRAIN + 1]; /* by size: slabs with a block to give */
+	void **unused;                                           /* slabs; the last `nwarm` still have memory */
+	size_t nunused, unused_cap;
+	size_t nwarm;
+	void **regions; /* mapped */
+	size_t nregions, regions_cap;
 };
 
 void pool_init(struct pool *p);

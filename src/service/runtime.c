@@ -352,10 +352,16 @@ int runtime_exec(struct runtime *rt, const char *entry_id, const char *host_id, 
 {
 	struct spawn *s = spawn_new();
 	struct frame_edge edge = {0};
+	struct service *host_service;
 	struct command *c;
 
 	if (find_host(rt, host_id, &s->host, e) < 0)
 		goto fail;
+	host_service = supervisor_find(rt->supervisor, s->host->id);
+	if (!host_service || service_state(host_service) == SERVICE_UNKNOWN) {
+		err_set(e, ERR_UNAVAILABLE, "host %s is not running: its entry needs lifecycle.auto_start: true", s->host->id);
+		goto fail;
+	}
 	s->program = programs_get(scheduler_programs(rt->node.scheduler), entry_id);
 	if (!s->program || s->program->type != PROGRAM_PROCESS) {
 		err_set(e, ERR_NOT_FOUND, "factory not found: %s is no process entry", entry_id);

@@ -373,6 +373,19 @@ def test_no_project_at_all(wippy, tmp_path):
         run.signal()
         assert run.wait(10) == 0
     assert "no lock file here" in "".join(run.stderr)
+    r = wippy.run(tmp_path, "run", "probe")
+    assert r.code == 1 and 'command "probe" not found' in r.stderr and "wippy init" in r.stderr, r
+
+
+def test_a_terminal_host_that_does_not_start(wippy, project):
+    folder = project({"wippy.lock": "directories: {src: ./src}\n", "src/_index.yaml": """version: "1.0"
+namespace: app
+entries:
+  - {name: terminal, kind: terminal.host}
+  - {name: go, kind: process.lua, meta: {command: {name: go}}, source: "return function() end"}
+"""})
+    r = wippy.run(folder, "run", "go")
+    assert (r.code, r.stderr) == (1, "Error: host app:terminal is not running: its entry needs lifecycle.auto_start: true\n"), r
 
 
 def test_options_may_stand_before_the_command(wippy, go):
