@@ -35,8 +35,11 @@ static void on_rest(struct loop_timer *t)
 	}
 	do {
 		h = next_heap(w);
-		if (!h)
+		if (!h) {
+			for (unsigned i = 0; i < w->nheaps; i++)
+				heap_give_back(w->heaps[i]);
 			return; /* armed again by the next work */
+		}
 		heap_collect_step(h);
 	} while (loop_clock_ns() < until);
 	loop_timer_start_ms(t, worked ? PAUSE_MS : 0);

@@ -228,8 +228,10 @@ static void host_stop_free(struct host_stop *hs)
 
 static void drop_host_stops(struct scheduler *s)
 {
-	while (!list_is_empty(&s->host_stops))
-		host_stop_free(container_of(s->host_stops.next, struct host_stop, in_stops));
+	struct list *l;
+
+	while ((l = list_pop_front(&s->host_stops)))
+		host_stop_free(container_of(l, struct host_stop, in_stops));
 }
 
 static void on_host_look(struct loop_timer *t)

@@ -153,7 +153,7 @@ static int l_leave(lua_State *L)
 	struct group_scope *s;
 	struct process *p;
 	struct err e;
-	size_t n;
+	size_t n = 0;
 
 	if (instance_at(L, &s, &p, &e) < 0 ||
 		groups_at(L, "pg.leave", "not allowed to leave group: ", &names, &n, &e) < 0)

@@ -261,8 +261,8 @@ static void exec_failed(struct exec_wait *x, const struct spawn *s)
 
 	e.kind = ERR_INTERNAL;
 	x->failure = failure_from_err(&e);
-	exec_release(x); /* for the child there will not be */
 	exec_over(x);
+	exec_release(x); /* for the child there will not be */
 }
 
 static void on_exec_spawned(struct spawn *s)

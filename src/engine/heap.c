@@ -1,6 +1,7 @@
 #include "engine/heap.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ enum {
 	MIB = 1024 * 1024,
 	STEP_MUL = 200,
 	STEP_MUL_IDLE = 40,
+	GIVE_BACK_MIN = 32 * MIB,     /* large blocks freed that are worth asking malloc for */
 	IDLE_GROWTH_MIN = 256 * 1024, /* not worth a cycle below, and ... */
 	IDLE_GROWTH_DEN = 4,          /* ... below a quarter of what was there */
 };
@@ -239,8 +241,23 @@ struct heap *heap_of(lua_State *L)
 	return thread_heap(L);
 }
 
+static void note_high(struct heap *h)
+{
+	if (h->used > h->used_high)
+		h->used_high = h->used;
+}
+
+void heap_give_back(struct heap *h)
+{
+	if (h->used_high <= h->used || h->used_high - h->used < GIVE_BACK_MIN)
+		return;
+	h->used_high = h->used;
+	malloc_trim(0);
+}
+
 bool heap_wants_collecting(struct heap *h)
 {
+	note_high(h);
 	/* Lua collected by itself meanwhile. */
 	if (h->used < h->used_idle)
 		h->used_idle = h->used;
@@ -262,6 +279,7 @@ bool heap_collect_step(struct heap *h)
 
 void heap_collect_all(struct heap *h)
 {
+	note_high(h);
 	lua_gc(h->L, LUA_GCCOLLECT);
 	h->used_settled = h->used;
 	h->used_idle = h->used;

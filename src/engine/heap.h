@@ -34,6 +34,8 @@ size_t heap_bytes(const struct heap *h);
 void *heap_owner(const struct heap *h);
 /* Is there enough garbage, by the look of its growth since the last complete cycle, to be worth an idle worker's time? */
 bool heap_wants_collecting(struct heap *h);
+/* After much was collected: let malloc return what it keeps of it to the system. Not cheap then; does nothing otherwise. */
+void heap_give_back(struct heap *h);
 /* A small bounded step of collection; true when a cycle is complete. For idle moments. */
 bool heap_collect_step(struct heap *h);
 void heap_collect_all(struct heap *h);

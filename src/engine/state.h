@@ -84,6 +84,7 @@ struct heap {
 	struct pool pool;
 	size_t used;
 	size_t used_max;     /* the cap, 0 = none */
+	size_t used_high;    /* since memory was last given back */
 	size_t used_idle;    /* after the last cycle that was made in idle moments */
 	size_t used_settled; /* after the last full collection because of pressure */
 	bool enforce;        /* programs obey the cap, the runtime does not */
