@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import SLOWER
+
 PROGRAMS = Path(__file__).parent / "lua" / "actor"
 
 
@@ -18,3 +20,39 @@ def folder(tmp_path_factory):
 def test_program(wippy, folder, program, workers):
     r = wippy.run(folder, "run", program, "--set", f"supervisor.host.worker_count={workers}", timeout=60)
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
+
+
+def resident_kib(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("no VmRSS")
+
+
+@pytest.mark.skipif(SLOWER > 1, reason="a sanitizer's allocator keeps what it gets")
+def test_memory_returns(wippy, folder):
+    """After two processes that filled their heap and ten thousand that crashed, the program is about as small as before."""
+    with wippy.start(folder, "run", "memory") as r:
+        r.wait_for("before\n")
+        before = resident_kib(r.proc.pid)
+        r.proc.stdin.write("\n")
+        r.proc.stdin.flush()
+        r.wait_for("after\n", timeout=60)
+        after = resident_kib(r.proc.pid)
+        r.proc.stdin.write("\n")
+        r.proc.stdin.flush()
+        assert r.wait() == 0
+        assert after - before < 48 * 1024, (before, after)
+
+
+@pytest.mark.parametrize("hide, shown", [("true", 0), ("false", 1)])
+def test_hide_logs(wippy, project, hide, shown):
+    folder = project({"src/_index.yaml": f"""
+version: "1.0"
+namespace: app
+entries:
+  - {{name: terminal, kind: terminal.host, hide_logs: {hide}, lifecycle: {{auto_start: true}}}}
+  - {{name: c, kind: process.lua, meta: {{command: {{name: c}}}}, modules: [io], source: "return {{ main = function() print('a record') io.print('a line') end }}"}}
+"""})
+    r = wippy.run(folder, "run", "c", "-c")
+    assert r.code == 0 and "a line\n" in r.stdout and (r.stdout + r.stderr).count("a record") == shown, r

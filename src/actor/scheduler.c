@@ -218,9 +218,9 @@ static void abort_host(struct worker *w, void *arg)
 	host_unref(h);
 }
 
+/* The caller has taken it out of the list, or drops the whole list. */
 static void host_stop_free(struct host_stop *hs)
 {
-	list_remove(&hs->in_stops);
 	loop_timer_stop(&hs->timer);
 	host_unref(hs->host);
 	free(hs);
@@ -228,10 +228,9 @@ static void host_stop_free(struct host_stop *hs)
 
 static void drop_host_stops(struct scheduler *s)
 {
-	struct list *l;
-
-	while ((l = list_pop_front(&s->host_stops)))
+	list_for_each_safe(l, tmp, &s->host_stops)
 		host_stop_free(container_of(l, struct host_stop, in_stops));
+	list_init(&s->host_stops);
 }
 
 static void on_host_look(struct loop_timer *t)
@@ -241,6 +240,7 @@ static void on_host_look(struct loop_timer *t)
 	if (atomic_load_explicit(&hs->host->nprocesses, memory_order_acquire) == 0) {
 		atomic_store(&hs->host->state, HOST_STOPPED);
 		hs->done(hs->arg, hs->host);
+		list_remove(&hs->in_stops);
 		host_stop_free(hs);
 		return;
 	}

@@ -101,7 +101,8 @@ static bool has_keys_below(const char *path)
 
 static void warn_key(void (*warn)(const char *), const char *file, uint32_t line, const char *path, const char *why)
 {
-	char *text = line ? xasprintf("%s:%u: %s: %s", file, line, path, why) : xasprintf("%s: %s: %s", file, path, why);
+	char *text =
+		line ? xasprintf("%s:%u: %s: %s", file, line, path, why) : xasprintf("%s: %s: %s", file, path, why);
 
 	warn(text);
 	free(text);

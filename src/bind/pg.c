@@ -134,7 +134,7 @@ static int push_done(lua_State *L, int rc, const struct err *e)
 
 static int l_join(lua_State *L)
 {
-	const char *const *names;
+	const char *const *names = NULL;
 	struct group_scope *s;
 	struct process *p;
 	struct err e;
@@ -149,7 +149,7 @@ static int l_join(lua_State *L)
 
 static int l_leave(lua_State *L)
 {
-	const char *const *names;
+	const char *const *names = NULL;
 	struct group_scope *s;
 	struct process *p;
 	struct err e;

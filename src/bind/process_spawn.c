@@ -262,7 +262,7 @@ static void exec_failed(struct exec_wait *x, const struct spawn *s)
 	e.kind = ERR_INTERNAL;
 	x->failure = failure_from_err(&e);
 	exec_over(x);
-	exec_release(x); /* for the child there will not be */
+	x->holders--; /* for the child there will not be; the spawn still holds it */
 }
 
 static void on_exec_spawned(struct spawn *s)

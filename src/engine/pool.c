@@ -19,8 +19,8 @@
 #endif
 
 enum {
-	REGION_SLABS = 16,   /* mapped at once */
-	WARM_SLABS_MAX = 16, /* unused ones that keep their memory for the next use */
+	REGION_SLABS = 16,                                   /* mapped at once */
+	WARM_SLABS_MAX = 16,                                 /* unused ones that keep their memory for the next use */
 	REGION_BYTES = (REGION_SLABS + 1) * POOL_SLAB_BYTES, /* one more than used, to find aligned ones inside */
 	/* Headers at the same place of every slab would fight for the same lines of the cache. */
 	HEADER_BYTES = 64,
@@ -71,7 +71,8 @@ static void map_region(struct pool *p)
 	first = ((uintptr_t)region + POOL_SLAB_BYTES - 1) & ~(uintptr_t)(POOL_SLAB_BYTES - 1);
 	add(&p->regions, &p->nregions, &p->regions_cap, region);
 	for (unsigned i = 0; i < REGION_SLABS; i++)
-		add(&p->unused, &p->nunused, &p->unused_cap, (char *)first + (size_t)(REGION_SLABS - 1 - i) * POOL_SLAB_BYTES);
+		add(&p->unused, &p->nunused, &p->unused_cap,
+			(char *)first + (size_t)(REGION_SLABS - 1 - i) * POOL_SLAB_BYTES);
 }
 
 static char *slab_base(const void *inside)
@@ -120,7 +121,7 @@ static struct pool_slab *open_slab(struct pool *p, size_t class)
 	s->fresh = base + HEADER_PLACES * HEADER_BYTES;
 	s->last = base + POOL_SLAB_BYTES - class * POOL_GRAIN;
 	s->live = 0;
-	s->class = (uint32_t)class;
+	s->class = (uint32_t) class;
 	link_open(p, s);
 	return s;
 }

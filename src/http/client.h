@@ -30,9 +30,9 @@ enum {
 };
 
 struct http_client_config {
-	uint64_t timeout_ms;       /* whole exchange when a request sets none; 30000 */
-	uint64_t idle_ms;          /* idle life of a kept-alive connection; 90000 */
-	unsigned idle_max;         /* idle connections in all; 100 */
+	uint64_t timeout_ms;        /* whole exchange when a request sets none; 30000 */
+	uint64_t idle_ms;           /* idle life of a kept-alive connection; 90000 */
+	unsigned idle_max;          /* idle connections in all; 100 */
 	unsigned idle_per_host_max; /* 10 */
 };
 
@@ -50,22 +50,22 @@ struct http_tls_options {
 };
 
 struct http_request {
-	const char *method; /* upper case */
-	const char *url;    /* as the program gave it, query options already merged in */
+	const char *method;                /* upper case */
+	const char *url;                   /* as the program gave it, query options already merged in */
 	const struct http_header *headers; /* in order; names already canonical */
 	size_t nheaders;
 	const char *body;
 	size_t body_len;
 	bool has_body;
-	uint64_t timeout_ns; /* 0 = the client's default */
-	uint64_t max_body;   /* decoded bytes of a buffered body; 0 = 120 MiB */
-	bool stream;         /* deliver the body through http_call_read() */
-	bool accept_gzip;    /* the program set neither Accept-Encoding nor Range */
+	uint64_t timeout_ns;     /* 0 = the client's default */
+	uint64_t max_body;       /* decoded bytes of a buffered body; 0 = 120 MiB */
+	bool stream;             /* deliver the body through http_call_read() */
+	bool accept_gzip;        /* the program set neither Accept-Encoding nor Range */
 	struct overlay *overlay; /* NULL = clear network; borrowed, the call keeps a reference */
 	const char *isolation_key;
 	/* 0, or the process or call that asks: each hop's key is then made of it and the hop's host, see overlay_isolation_key(). */
 	uint64_t owner;
-	const char *unix_socket; /* NULL = none; never together with an overlay */
+	const char *unix_socket;            /* NULL = none; never together with an overlay */
 	const struct http_tls_options *tls; /* NULL = defaults */
 	/* Judge each address connected to on the clear network and each literal target on an overlay, redirect hops too; NULL = allow all. */
 	int (*judge)(void *arg, const struct addr *a, struct err *e);
@@ -76,11 +76,11 @@ struct http_request {
 
 struct http_response {
 	int status;
-	const char *url; /* final, after redirects */
+	const char *url;                   /* final, after redirects */
 	const struct http_header *headers; /* canonical names, wire order, repeated ones kept */
 	size_t nheaders;
-	struct buf *body; /* buffered body; may be taken with buf_detach() */
-	bool reused;      /* a kept-alive connection served it */
+	struct buf *body;        /* buffered body; may be taken with buf_detach() */
+	bool reused;             /* a kept-alive connection served it */
 	struct dial_trace trace; /* of the last dial; zero when reused */
 };
 
@@ -92,7 +92,8 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_con
 void http_client_free(struct http_client *c);
 
 /* Borrows everything in `req` for the call; the body is copied. Failures found at once are reported through `done` too. */
-struct http_call *http_client_start(struct http_client *c, const struct http_request *req, http_done_fn *done, void *arg);
+struct http_call *http_client_start(
+	struct http_client *c, const struct http_request *req, http_done_fn *done, void *arg);
 /* At any time before `done`, or later to end a stream. Frees the call. */
 void http_call_cancel(struct http_call *call);
 

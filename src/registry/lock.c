@@ -58,13 +58,13 @@ static int check_replacements(const struct value *replacements, const char *lock
 		missing = !to[0] || access(path, F_OK) < 0;
 		free(path);
 		if (missing)
-			return err_set(e, ERR_INVALID, "line %u: replacement path \"%s\" does not exist", value_line(r), to);
+			return err_set(
+				e, ERR_INVALID, "line %u: replacement path \"%s\" does not exist", value_line(r), to);
 	}
 	return 0;
 }
 
-static int read_directories(
-	const struct value *root, const char *lock_path, struct project_lock *ret, struct err *e)
+static int read_directories(const struct value *root, const char *lock_path, struct project_lock *ret, struct err *e)
 {
 	const struct value *dirs = value_get(root, "directories");
 	const char *src = ".", *modules = ".wippy";

@@ -19,9 +19,9 @@
 enum { DIR_DEPTH_MAX = 64 };
 
 struct loader {
-	const char *root;  /* source root on disk */
-	const char *shown; /* the same, as people know it */
-	const char *module; /* what the root holds: "org/module", NULL for the application */
+	const char *root;           /* source root on disk */
+	const char *shown;          /* the same, as people know it */
+	const char *module;         /* what the root holds: "org/module", NULL for the application */
 	const char *module_version; /* NULL when not known */
 	project_problem_fn *problem;
 	void *arg;

@@ -256,14 +256,14 @@ static int read_security(struct process_service *ps, const struct entry *e, stru
 	if (!block || value_type(block) == VALUE_NIL)
 		return 0;
 	if (value_type(block) != VALUE_MAP)
-		return err_set(err, ERR_INVALID, "field 'lifecycle.security': expected map, got %s",
-			value_type_name(block));
+		return err_set(
+			err, ERR_INVALID, "field 'lifecycle.security': expected map, got %s", value_type_name(block));
 	if (actor && value_type(actor) != VALUE_NIL) {
 		if (value_type(actor) != VALUE_MAP || value_read_string(actor, "id", &id, err) < 0 || !*id)
 			return err_set(err, ERR_INVALID, "field 'lifecycle.security.actor.id': actor needs an id");
 		meta = value_get(actor, "meta");
-		ps->actor = identity_new(id,
-			value_type(meta) == VALUE_MAP ? value_ref((struct value *)(uintptr_t)meta) : NULL);
+		ps->actor = identity_new(
+			id, value_type(meta) == VALUE_MAP ? value_ref((struct value *)(uintptr_t)meta) : NULL);
 	}
 	if (value_count(value_get(block, "groups")) > 0 || value_count(value_get(block, "policies")) > 0)
 		ps->scope = scope_new();

@@ -52,8 +52,8 @@ static int read_names(struct lifecycle *lc, const struct value *block, const cha
 		char *id;
 
 		if (value_type(v) != VALUE_STRING || !*value_get_string(v, NULL))
-			return err_set(err, ERR_INVALID, "field '%s': expected service ids, got %s", key,
-				value_type_name(v));
+			return err_set(
+				err, ERR_INVALID, "field '%s': expected service ids, got %s", key, value_type_name(v));
 		id = entry_id_resolve(value_get_string(v, NULL), ns);
 		lifecycle_require(lc, id, false);
 		free(id);
@@ -131,7 +131,8 @@ static int read_startup(struct lifecycle *lc, const struct value *block, struct 
 		return -1;
 	lc->optional = strcmp(startup, "optional") == 0;
 	if (!lc->optional && *startup && strcmp(startup, "required") != 0)
-		return err_set(err, ERR_INVALID, "field 'startup': must be required or optional, got \"%.100s\"", startup);
+		return err_set(
+			err, ERR_INVALID, "field 'startup': must be required or optional, got \"%.100s\"", startup);
 	return 0;
 }
 

@@ -359,7 +359,8 @@ int runtime_exec(struct runtime *rt, const char *entry_id, const char *host_id, 
 		goto fail;
 	host_service = supervisor_find(rt->supervisor, s->host->id);
 	if (!host_service || service_state(host_service) == SERVICE_UNKNOWN) {
-		err_set(e, ERR_UNAVAILABLE, "host %s is not running: its entry needs lifecycle.auto_start: true", s->host->id);
+		err_set(e, ERR_UNAVAILABLE, "host %s is not running: its entry needs lifecycle.auto_start: true",
+			s->host->id);
 		goto fail;
 	}
 	s->program = programs_get(scheduler_programs(rt->node.scheduler), entry_id);

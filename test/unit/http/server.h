@@ -358,8 +358,9 @@ static void *srv_main(void *arg)
 		c->fd = fd;
 		c->index = i;
 		atomic_store(&s->conn_fds[i], fd);
-		pthread_create(&s->conn_threads[i], NULL, srv_conn_main, c);
+		/* Counted before it can answer; whoever joins the threads has joined this one first. */
 		atomic_store(&s->nconns, i + 1);
+		pthread_create(&s->conn_threads[i], NULL, srv_conn_main, c);
 	}
 }
 

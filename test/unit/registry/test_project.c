@@ -197,13 +197,12 @@ static void modules_and_replacements(void **state)
 	scratch_write(".wippy/vendor/acme/mail/a.yaml", "namespace: acme.mail\nname: old\nkind: k\n");
 	scratch_write("local/src/a.yaml", "namespace: acme.mail\nname: new\nkind: k\nsource: file://t.txt\n");
 	scratch_write("local/src/t.txt", "text");
-	scratch_write("wippy.lock",
-		"directories: {src: ./src}\n"
-		"modules:\n"
-		"  - {name: acme/jobs, version: \"1.2.3\"}\n"
-		"  - {name: acme/mail, version: \"2\"}\n"
-		"replacements:\n"
-		"  - {from: acme/mail, to: ./local}\n");
+	scratch_write("wippy.lock", "directories: {src: ./src}\n"
+				    "modules:\n"
+				    "  - {name: acme/jobs, version: \"1.2.3\"}\n"
+				    "  - {name: acme/mail, version: \"2\"}\n"
+				    "replacements:\n"
+				    "  - {from: acme/mail, to: ./local}\n");
 	assert_int_equal(project_lock_read(scratch_path("wippy.lock"), &lock, &e), 0);
 	assert_int_equal(project_load(&lock, scratch_dir, NULL, NULL, &p, &e), 0);
 	assert_int_equal(p.count, 3);

@@ -43,9 +43,10 @@ static void test_defaults(void **state)
 
 static void test_fields(void **state)
 {
-	struct entry *e = entry_with("lifecycle: {auto_start: true, startup: optional, start_timeout: 1s, stop_timeout: 1500us, "
-				     "stable_threshold: 2s, requires: [a, 'x:b'], depends_on: [a, c], restart: {initial_delay: "
-				     "10ms, max_delay: 1s, backoff_factor: 1.5, jitter: 0.5, max_attempts: 4}}");
+	struct entry *e =
+		entry_with("lifecycle: {auto_start: true, startup: optional, start_timeout: 1s, stop_timeout: 1500us, "
+			   "stable_threshold: 2s, requires: [a, 'x:b'], depends_on: [a, c], restart: {initial_delay: "
+			   "10ms, max_delay: 1s, backoff_factor: 1.5, jitter: 0.5, max_attempts: 4}}");
 	struct lifecycle lc;
 	struct err err;
 

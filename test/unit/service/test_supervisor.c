@@ -140,8 +140,8 @@ static void test_order(void **state)
 	(void)state;
 	add(&a, "auto_start: true, requires: [b]", NULL);
 	add(&b, "depends_on: ['app:c']", NULL);
-	add(&c, "", NULL); /* started because it is needed */
-	add(&d, "", NULL); /* not needed */
+	add(&c, "", NULL);                          /* started because it is needed */
+	add(&d, "", NULL);                          /* not needed */
 	add(&e, "auto_start: true", "app:nothing"); /* a reference to what is no service is ignored */
 	supervisor_start(rt->supervisor);
 	expect_said("+c +e +b +a");
@@ -201,7 +201,8 @@ static void fail_running(struct plan *p, enum err_retry retry)
 static void test_attempts(void **state)
 {
 	struct plan a = {.name = "a", .fails = 100}, b = {.name = "b"};
-	const char *lifecycle = "auto_start: true, stable_threshold: 50ms, restart: {initial_delay: 1ms, max_attempts: 3}";
+	const char *lifecycle =
+		"auto_start: true, stable_threshold: 50ms, restart: {initial_delay: 1ms, max_attempts: 3}";
 
 	(void)state;
 	add(&a, lifecycle, NULL);
