@@ -33,6 +33,11 @@ CI = os.environ.get("CI") == "true"
 SLOWER = {"address": 4, "thread": 10}.get(os.environ.get("WIPPY_SANITIZER", ""), 1)
 
 
+@pytest.fixture(scope="session")
+def slower():
+    return SLOWER
+
+
 # -- rigs ----------------------------------------------------------------------------------------------------------------
 
 class RigFailed(Exception):

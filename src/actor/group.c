@@ -232,8 +232,10 @@ static void add_member(struct group_scope *s, const char *name, struct pid pid)
 	struct joined *j = number_map_get(&s->processes, pid.number);
 
 	if (!g) {
-		g = xcalloc(1, sizeof(*g) + strlen(name) + 1);
-		strcpy(g->name, name);
+		size_t size = strlen(name) + 1;
+
+		g = xcalloc(1, sizeof(*g) + size);
+		memcpy(g->name, name, size);
 		map_set(s->groups, name, g);
 	}
 	if (g->count == g->cap) {

@@ -12,7 +12,6 @@ table: status, ip and headers, or error, kind, code, retryable.
 """
 import http.server
 import json
-import os
 import socket
 import threading
 import time
@@ -126,11 +125,6 @@ def refused_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def slower():
-    return {"address": 4, "thread": 10}.get(os.environ.get("WIPPY_SANITIZER", ""), 1)
 
 
 @pytest.fixture
