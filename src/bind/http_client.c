@@ -80,13 +80,110 @@ static int check_options(lua_State *L, int arg)
 	return arg;
 }
 
+/* -- files that come from streams ------------------------------------------------------------------- */
+
+/* Stack of a request: these, and nothing else. */
+enum { AT_URL = 1, AT_OPTIONS = 2, AT_METHOD = 3, AT_ITEM = 4 };
+
+static void push_copy(lua_State *L, int idx)
+{
+	idx = lua_absindex(L, idx);
+	lua_newtable(L);
+	for (lua_pushnil(L); lua_next(L, idx);) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, -4);
+	}
+}
+
+/* Push the first file of the options whose `reader` has not been read, false when there is none. */
+static bool push_unread_file(lua_State *L)
+{
+	lua_Integer n;
+
+	if (!lua_istable(L, AT_OPTIONS) || lua_getfield(L, AT_OPTIONS, "files") != LUA_TTABLE) {
+		lua_settop(L, AT_METHOD);
+		return false;
+	}
+	n = (lua_Integer)lua_rawlen(L, -1);
+	for (lua_Integer i = 1; i <= n; i++) {
+		const char *content;
+		size_t len = 0;
+
+		if (lua_rawgeti(L, -1, i) == LUA_TTABLE) {
+			field_string(L, lua_gettop(L), "content", &content, &len);
+			lua_getfield(L, -1, "reader");
+			if (len == 0 && http_stream_is(L, -1)) {
+				lua_pop(L, 1);
+				lua_replace(L, AT_ITEM);
+				lua_settop(L, AT_ITEM);
+				return true;
+			}
+			lua_pop(L, 1);
+		}
+		lua_pop(L, 1);
+	}
+	lua_settop(L, AT_METHOD);
+	return false;
+}
+
+/* The program's tables stay as they are: the files are read into copies. */
+static void copy_files(lua_State *L)
+{
+	push_copy(L, AT_OPTIONS);
+	lua_replace(L, AT_OPTIONS);
+	lua_getfield(L, AT_OPTIONS, "files");
+	push_copy(L, -1);
+	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, -1); i++) {
+		if (lua_rawgeti(L, -1, i) == LUA_TTABLE) {
+			push_copy(L, -1);
+			lua_rawseti(L, -3, i);
+		}
+		lua_pop(L, 1);
+	}
+	lua_setfield(L, AT_OPTIONS, "files");
+	lua_settop(L, AT_METHOD);
+}
+
+static int read_next_file(lua_State *L);
+
+static int file_is_read(lua_State *L)
+{
+	lua_setfield(L, AT_ITEM, "content");
+	lua_pushnil(L);
+	lua_setfield(L, AT_ITEM, "reader");
+	lua_settop(L, AT_METHOD);
+	return read_next_file(L);
+}
+
+static int read_next_file(lua_State *L)
+{
+	if (push_unread_file(L)) {
+		lua_getfield(L, AT_ITEM, "reader");
+		return http_stream_drain(L, -1, file_is_read);
+	}
+	return start_request(
+		L, lua_tostring(L, AT_METHOD), lua_tostring(L, AT_URL), lua_istable(L, AT_OPTIONS) ? AT_OPTIONS : 0);
+}
+
+/* URL, options or nil, method lie on the stack. */
+static int send_request(lua_State *L)
+{
+	luaL_checkstack(L, 10, "http_client");
+	if (push_unread_file(L)) {
+		lua_settop(L, AT_METHOD);
+		copy_files(L);
+	}
+	return read_next_file(L);
+}
+
 static int with_method(lua_State *L, const char *method)
 {
-	const char *url = check_url(L, 1);
-	int options = check_options(L, 2);
-
+	check_url(L, 1);
+	check_options(L, 2);
 	lua_settop(L, 2);
-	return start_request(L, method, url, options);
+	lua_pushstring(L, method);
+	return send_request(L);
 }
 
 static int l_get(lua_State *L)
@@ -135,15 +232,15 @@ static int l_request(lua_State *L)
 {
 	size_t len;
 	const char *method = luaL_checklstring(L, 1, &len);
-	const char *url;
-	int options;
 
 	if (len == 0)
 		raise_argument(L, 1, "method required");
-	url = check_url(L, 2);
-	options = check_options(L, 3);
+	check_url(L, 2);
+	check_options(L, 3);
 	lua_settop(L, 3);
-	return start_request(L, push_upper(L, method, len), url, options);
+	push_upper(L, method, len);
+	lua_remove(L, 1);
+	return send_request(L);
 }
 
 /* -- batches -- */

@@ -27,6 +27,7 @@ struct read {
 	struct buf data;
 	int n;
 	struct err err;
+	int (*drained)(lua_State *L); /* http_stream_drain(): read to the end, then this */
 };
 
 static void stream_close(struct stream *s)
@@ -60,6 +61,10 @@ static void read_done(void *arg, int n, struct buf *out, const struct err *e)
 		buf_add(&r->data, buf_data(out), buf_len(out));
 	if (n < 0)
 		r->err = *e;
+	if (n > 0 && r->drained && buf_len(&r->data) <= HTTP_STREAM_DRAIN_MAX) {
+		http_call_read(r->stream->call, READ_MAX, read_done, r);
+		return;
+	}
 	r->stream->reading = NULL;
 	pending_ready(&r->pending);
 }
@@ -100,6 +105,27 @@ static void read_cancel(struct pending *p)
 	free(r);
 }
 
+static int drain_finish(lua_State *L, struct pending *p)
+{
+	struct read *r = container_of(p, struct read, pending);
+	int (*drained)(lua_State * L) = r->drained;
+	struct err e = r->err;
+	int n = r->n;
+
+	if (n == 0)
+		lua_pushlstring(L, buf_data(&r->data), buf_len(&r->data));
+	buf_done(&r->data);
+	free(r);
+	if (n == 0)
+		return drained(L);
+	if (n > 0)
+		err_set(&e, ERR_INTERNAL, "longer than %d MiB", HTTP_STREAM_DRAIN_MAX >> 20);
+	e.kind = ERR_INTERNAL;
+	e.retry = ERR_RETRY_NO;
+	err_prefix(&e, "stream read");
+	return push_nil_and_err(L, &e);
+}
+
 static int push_failure_text(lua_State *L, const char *text)
 {
 	struct err e = {0};
@@ -108,11 +134,8 @@ static int push_failure_text(lua_State *L, const char *text)
 	return push_nil_and_err(L, &e);
 }
 
-static int l_read(lua_State *L)
+static int start_read(lua_State *L, struct stream *s, size_t max, int (*drained)(lua_State *L))
 {
-	struct stream *s = handle_check(L, 1, stream_type);
-	lua_Number want = luaL_optnumber(L, 2, 0);
-	size_t max = want > 0 ? (want < READ_MAX ? (size_t)want : READ_MAX) : READ_DEFAULT;
 	struct read *r;
 
 	if (!s->call)
@@ -122,9 +145,28 @@ static int l_read(lua_State *L)
 	r = xcalloc(1, sizeof(*r));
 	r->pending.cancel = read_cancel;
 	r->stream = s;
+	r->drained = drained;
 	s->reading = r;
-	http_call_read(s->call, max ? max : 1, read_done, r);
-	return wait_for(L, &r->pending, read_finish);
+	http_call_read(s->call, max, read_done, r);
+	return wait_for(L, &r->pending, drained ? drain_finish : read_finish);
+}
+
+static int l_read(lua_State *L)
+{
+	struct stream *s = handle_check(L, 1, stream_type);
+	lua_Number want = luaL_optnumber(L, 2, 0);
+
+	return start_read(L, s, want >= 1 ? (want < READ_MAX ? (size_t)want : READ_MAX) : READ_DEFAULT, NULL);
+}
+
+bool http_stream_is(lua_State *L, int idx)
+{
+	return luaL_testudata(L, idx, stream_type) != NULL;
+}
+
+int http_stream_drain(lua_State *L, int idx, int (*drained)(lua_State *L))
+{
+	return start_read(L, luaL_checkudata(L, idx, stream_type), READ_MAX, drained);
 }
 
 static int l_close(lua_State *L)

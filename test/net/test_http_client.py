@@ -424,7 +424,6 @@ end
         assert run.proc.poll() is None
 
 
-@pytest.mark.xfail(strict=True, reason="a file's `reader` is not read yet: the part is left out")
 def test_a_file_may_come_from_a_stream(lua, site):
     s = site({"/source": (200, {}, b"streamed")})
     lua(f"""
@@ -434,3 +433,32 @@ local function main()
 end
 """)
     assert b"streamed" in s.asked[1].body, s.asked
+
+
+def test_several_files_from_streams(lua, site):
+    s = site({"/one": (200, {}, b"first" * 40000), "/two": (200, {}, b"second")})
+    r = lua(f"""
+local function open(path) return http_client.get("{s.url}" .. path, {{ stream = true }}).stream end
+local function main()
+  local files = {{ {{ name = "a", reader = open("/one") }}, {{ name = "b", content = "plain" }}, {{ name = "c", reader = open("/two") }} }}
+  local options = {{ files = files }}
+  http_client.request("put", "{s.url}/upload", options)
+  say({{ kept = files[1].reader ~= nil and files[1].content == nil and options.files == files }})
+end
+""")
+    assert r.only == {"kept": True}, r
+    sent = s.asked[-1]
+    assert sent.method == "PUT" and sent.body.count(b"first") == 40000 and b"plain" in sent.body and b"second" in sent.body
+
+
+def test_a_file_whose_stream_breaks_sends_nothing(lua, site):
+    s = site({"/source": (200, {}, b"streamed")})
+    r = lua(f"""
+local function main()
+  local source = http_client.get("{s.url}/source", {{ stream = true }}).stream
+  source:close()
+  local resp, err = http_client.post("{s.url}/upload", {{ files = {{ {{ name = "f", reader = source }} }} }})
+  say({{ resp = resp ~= nil, text = tostring(err) }})
+end
+""")
+    assert r.only == {"resp": False, "text": "stream not found"} and len(s.asked) == 1, r
