@@ -14,7 +14,7 @@
 
 static const char build_type[] = "http.build";
 
-enum { PAIRS_MAX = 10000, BODY_MAX = 1024 * 1024 * 1024 };
+enum { PAIRS_MAX = 10000 };
 
 void http_build_done(struct http_build *b)
 {
