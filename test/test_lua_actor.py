@@ -17,6 +17,8 @@ def folder(tmp_path_factory):
                                      "relations", "names", "channels", "calls", "context", "misbehave"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_program(wippy, folder, program, workers):
+    if program == "misbehave" and os.environ.get("WIPPY_SANITIZER") == "thread":
+        pytest.skip("the thread sanitizer holds back the signal that interrupts a bare loop")
     r = wippy.run(folder, "run", program, "--set", f"supervisor.host.worker_count={workers}", timeout=60)
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
 
