@@ -96,14 +96,15 @@ static long resident_kib(void)
 static void test_memory_goes_back(void **state)
 {
 	enum { MANY = 500000, BYTES = 100 };
-	void **blocks = malloc(MANY * sizeof(*blocks));
 	long before, full, after;
 	struct pool p;
+	void **blocks;
 
 	(void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	skip(); /* their allocators keep what they get */
 #endif
+	blocks = malloc(MANY * sizeof(*blocks));
 	memset(blocks, 1, MANY * sizeof(*blocks));
 	pool_init(&p);
 	before = resident_kib();
