@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "registry/env_storage.h"
+#include "registry/file.h"
 
 enum { READ_BYTES = 4096 };
 
@@ -142,24 +143,6 @@ out:
 	return rc;
 }
 
-static int write_all(int fd, const struct buf *text)
-{
-	const char *data = buf_data(text);
-	size_t len = buf_len(text);
-
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static void sync_directory_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -200,7 +183,7 @@ static int replace_file(const struct file *f, const struct buf *text, const stru
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, old ? 0600 : f->file_mode);
 	if (fd < 0)
 		goto out;
-	if (write_all(fd, text) == 0 && (!old || copy_status(fd, old) == 0) && fsync(fd) == 0 &&
+	if (file_write_all(fd, text) == 0 && (!old || copy_status(fd, old) == 0) && fsync(fd) == 0 &&
 		rename(tmp, path) == 0) {
 		sync_directory_of(path);
 		rc = 0;

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "registry/file.h"
 #include "registry/project.h"
 #include "value/yaml.h"
 
@@ -108,21 +109,6 @@ int project_lock_read(const char *path, struct project_lock *ret, struct err *e)
 	return err_prefix(e, "invalid lock file");
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int replace_file(const char *path, const struct buf *text, struct err *e)
 {
 	char *tmp = xasprintf("%s.tmp.%ld", path, (long)getpid());
@@ -133,7 +119,7 @@ static int replace_file(const char *path, const struct buf *text, struct err *e)
 		err_set_errno(e, ERR_UNAVAILABLE, errno, "failed to write '%s'", path);
 		goto out;
 	}
-	if (write_all(fd, buf_data(text), buf_len(text)) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0) {
+	if (file_write_all(fd, text) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0) {
 		err_set_errno(e, ERR_UNAVAILABLE, errno, "failed to write '%s'", path);
 		unlink(tmp);
 		goto out;
