@@ -56,12 +56,34 @@ bool frame_is_free(const struct node *n, const struct frame *f)
 
 bool frame_allows(const struct node *n, const struct frame *f, const char *action, const char *resource)
 {
-	return security_allows(f->scope, f->actor, n->strict_mode, action, resource, NULL);
+	return frame_allows_with(n, f, action, resource, NULL);
+}
+
+bool frame_allows_with(const struct node *n, const struct frame *f, const char *action, const char *resource,
+	const struct value *attributes)
+{
+	return security_allows(f->scope, f->actor, n->strict_mode, action, resource, attributes);
 }
 
 bool current_allows(lua_State *L, const char *action, const char *resource)
 {
 	return frame_allows(current_node(L), current_frame(L), action, resource);
+}
+
+bool current_allows_with(lua_State *L, const char *action, const char *resource, const char *key, const char *text)
+{
+	const struct node *n = current_node(L);
+	const struct frame *f = current_frame(L);
+	struct value *attributes;
+	bool allowed;
+
+	if (frame_is_free(n, f))
+		return true;
+	attributes = value_map();
+	value_map_set(attributes, key, value_cstring(text));
+	allowed = frame_allows_with(n, f, action, resource, attributes);
+	value_unref(attributes);
+	return allowed;
 }
 
 /* -- networks ---------------------------------------------------------------------------------------- */

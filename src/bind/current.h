@@ -32,8 +32,14 @@ struct terminal *current_terminal(struct lua_State *L);
 bool frame_is_free(const struct node *n, const struct frame *f);
 /* May this frame do that? With both actor and scope the scope must allow it; otherwise yes, unless strict mode. */
 bool frame_allows(const struct node *n, const struct frame *f, const char *action, const char *resource);
+/* The same with attributes of this check that conditions may ask for (a map, NULL: none). Borrowed. */
+bool frame_allows_with(const struct node *n, const struct frame *f, const char *action, const char *resource,
+	const struct value *attributes);
 /* The same for the running code. */
 bool current_allows(struct lua_State *L, const char *action, const char *resource);
+/* The same with one attribute, a text: {key: "user:1"}. */
+bool current_allows_with(
+	struct lua_State *L, const char *action, const char *resource, const char *key, const char *text);
 
 /* The overlay a dial of this frame goes through: 0 and a reference (NULL for the clear network), or -1 when the frame names one that is not live:
  * INTERNAL, retryable, `overlay network "<id>": network: service not found`. */

@@ -13,6 +13,7 @@
 #include "http/client.h"
 #include "overlay/overlay.h"
 #include "registry/env.h"
+#include "registry/instances.h"
 #include "registry/registry.h"
 
 struct bus;
@@ -21,7 +22,8 @@ struct groups;
 struct node {
 	struct registry *registry;
 	struct overlay_set *overlays;
-	struct env *env; /* variables of the application */
+	struct env *env;             /* variables of the application */
+	struct instances *instances; /* live objects by entry id */
 	struct scheduler *scheduler;
 	struct bus *bus;                /* of events */
 	struct groups *groups;          /* scopes of process groups */

@@ -56,6 +56,7 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->supervisor = supervisor_new(rt);
 	rt->node.overlays = overlay_set_new();
 	rt->node.env = env_new();
+	rt->node.instances = instances_new();
 	bind_logger_install();
 	rt->node.scheduler = scheduler_new(&sc);
 	rt->node.bus = bus_new(rt->node.scheduler, rt->loop);
@@ -208,6 +209,7 @@ void runtime_free(struct runtime *rt)
 	groups_free(rt->node.groups);
 	scheduler_free(rt->node.scheduler);
 	overlay_set_free(rt->node.overlays);
+	instances_free(rt->node.instances);
 	env_free(rt->node.env);
 	map_free(rt->libraries, unref_code);
 	map_free(rt->codes, unref_entry);
