@@ -10,11 +10,12 @@ FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
 DEMO ?= local
 SANITIZE ?= none
+LTO ?= false
 PYTEST_ARGS ?=
 
 werror_0 = false
 werror_1 = true
-MESON_ARGS = --prefix=$(PREFIX) -Dwerror=$(werror_$(WERROR)) -Db_sanitize=$(SANITIZE)
+MESON_ARGS = --prefix=$(PREFIX) -Dwerror=$(werror_$(WERROR)) -Db_sanitize=$(SANITIZE) -Db_lto=$(LTO)
 # A sanitizer's runtime is resolved at start, not at link time.
 ifneq ($(SANITIZE),none)
 MESON_ARGS += -Db_lundef=false
@@ -23,7 +24,7 @@ endif
 # Each sub-make gets its own WIPPY_BIN from its own BUILD.
 WIPPY_BIN = $(abspath $(BUILD))/wippy
 
-.PHONY: all build demo test check lint format rooms bench asan tsan fuzz install clean help setup-build setup-test setup-lint setup-fuzz \
+.PHONY: all build demo test check lint format rooms bench asan tsan fuzz release install clean help setup-build setup-test setup-lint setup-fuzz \
 	configure unit suite
 
 all: build
@@ -35,6 +36,7 @@ help:
 	@echo "make check    fast: build, unit tests, includes between rooms"
 	@echo "make lint     clang-format, clang-tidy, includes between rooms, scripts"
 	@echo "make format   lay the C files out as make lint wants them"
+	@echo "make release  build-release/wippy, optimized across files: what bench and install use"
 	@echo "make bench    benchmarks beside libcurl, Go and others, whatever is installed"
 	@echo "make asan     make test under the address and undefined-behaviour sanitizers"
 	@echo "make tsan     make test under the thread sanitizer"
@@ -93,14 +95,18 @@ asan:
 tsan:
 	@scripts/with_sanitizer.sh thread $(MAKE) --no-print-directory test BUILD=build-tsan SANITIZE=thread
 
-bench: build
-	@WIPPY_BIN=$(WIPPY_BIN) BUILD=$(BUILD) bench/run.sh
+# What people run: optimized across files as well.
+release:
+	@$(MAKE) --no-print-directory build BUILD=build-release LTO=true
+
+bench: release
+	@WIPPY_BIN=$(abspath build-release)/wippy BUILD=build-release bench/run.sh
 
 fuzz: setup-build setup-fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh
 
-install: build
-	@meson install -C $(BUILD) --no-rebuild
+install: release
+	@meson install -C build-release --no-rebuild
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz
+	rm -rf build build-release build-asan build-tsan build-fuzz
