@@ -13,7 +13,14 @@
 
 #include "base/err.h"
 
-enum { REGEX_PATTERN_BYTES_MAX = 64 * 1024, REGEX_GROUPS_MAX = 256 };
+enum {
+	REGEX_PATTERN_BYTES_MAX = 64 * 1024,
+	REGEX_GROUPS_MAX = 256,
+	REGEX_REPEAT_MAX = 1000, /* in {m,n} */
+	REGEX_TEXT_BYTES_MAX = 256 * 1024 * 1024,
+	REGEX_STEPS_MAX = 3000000, /* of back-tracking, for each place where a match may begin */
+	REGEX_SEARCH_MS_MAX = 500, /* of processor time, for a whole search */
+};
 
 struct regex;
 
@@ -37,6 +44,17 @@ const char *regex_group_name(const struct regex *r, unsigned i);
 /* The first match at or behind `from`: 1 and spans[0 .. nspans-1] (0 is the whole match), 0 for none, -1 when the limit of steps is met. */
 int regex_search(const struct regex *r, const char *text, size_t len, size_t from, struct regex_span *spans,
 	unsigned nspans, struct err *e);
+/*
+ * A text made ready for many searches: regex_search() looks at every byte of a text each time, whether it is UTF-8, this does so once. Borrows `text`, which
+ * must live as long. INVALID for more than REGEX_TEXT_BYTES_MAX.
+ */
+struct regex_text;
+int regex_text_new(const char *text, size_t len, struct regex_text **ret_text, struct err *e);
+void regex_text_free(struct regex_text *t); /* NULL is fine */
+/* As regex_search(). */
+int regex_search_text(const struct regex *r, const struct regex_text *t, size_t from, struct regex_span *spans,
+	unsigned nspans, struct err *e);
+
 /* Is there a match? A search that meets the limit has none. */
 bool regex_matches(const struct regex *r, const char *text, size_t len);
 

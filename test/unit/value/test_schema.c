@@ -213,6 +213,9 @@ static void patterns(void **state)
 		{"^\\w\\W\\S\\D$", "a-bc", "aabc"},
 		{"^\\/\\-\\.$", "/-.", "/-x"},
 		{"^$", "", "a"},
+		{"^[\\u0100-\\uffff]$", "\xe4\xb8\xad", "a"},
+		{"^[\\S\\b]$", "\b", "\v"},
+		{"^\\s[\\s]$", "\v ", "\va"},
 	};
 	static const char *const wrong[] = {
 		"(",
@@ -230,9 +233,8 @@ static void patterns(void **state)
 		"(?i)a",
 		"a{3,2}",
 		"a{1001}",
-		"((a{1000}){1000})",
+		"(((a{1000}){1000}){1000})",
 		"[]",
-		"[\\u0100-\\uffff]",
 		"\xff",
 		"\\x4",
 		"\\ud800",
