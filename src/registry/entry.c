@@ -6,6 +6,26 @@
 
 #include "base/alloc.h"
 
+struct entry *entry_new(const char *id, const char *kind, struct value *meta, struct value *data)
+{
+	struct entry *e = xcalloc(1, sizeof(*e));
+
+	refcount_init(&e->refs);
+	entry_id_split(id, &e->ns, &e->name);
+	e->id = xasprintf("%s:%s", e->ns, e->name);
+	e->kind = xstrdup(kind);
+	e->meta = meta ? meta : value_map();
+	e->data = data;
+	e->file = xstrdup("");
+	return e;
+}
+
+bool entry_equal(const struct entry *a, const struct entry *b)
+{
+	return a == b || (strcmp(a->id, b->id) == 0 && strcmp(a->kind, b->kind) == 0 && value_equal(a->meta, b->meta) &&
+				 value_equal(a->data, b->data));
+}
+
 struct entry *entry_ref(struct entry *e)
 {
 	if (e)
@@ -22,6 +42,7 @@ void entry_unref(struct entry *e)
 	free(e->name);
 	free(e->kind);
 	free(e->file);
+	free(e->sources);
 	value_unref(e->meta);
 	value_unref(e->data);
 	free(e);

@@ -21,7 +21,13 @@ struct entry {
 	struct value *data; /* NULL when the entry has no data at all */
 	char *file;         /* definition file as shown to people; "" when made at run time */
 	uint32_t line;      /* of the entry in that file; 0 unknown */
+	char *sources;      /* the files its file:// references name, as shown to people, one a line; NULL when there is none */
 };
+
+/* An entry made at run time. Texts are copied; takes `meta` and `data`; NULL for no meta, no data. A bare name has ns "", its id is ":name". */
+struct entry *entry_new(const char *id, const char *kind, struct value *meta, struct value *data);
+/* Same id, kind, meta and data; where it was written does not count. */
+bool entry_equal(const struct entry *a, const struct entry *b);
 
 struct entry *entry_ref(struct entry *e);
 void entry_unref(struct entry *e);

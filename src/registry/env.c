@@ -5,13 +5,16 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/secret.h"
 #include "registry/env_storage.h"
+#include "registry/secret.h"
 
-/* Immutable. */
+/* Immutable, but for `seen`. */
 struct env_variable {
 	struct refcount refs;
 	char *id;
@@ -19,6 +22,8 @@ struct env_variable {
 	char *storage;  /* id */
 	char *fallback; /* `default`; "" when it has none */
 	bool readonly;
+	bool secret;         /* `secret`, or its name says so */
+	struct secret *seen; /* what it gave last, to be kept out of logs; guarded by the environment's lock */
 };
 
 struct env {
@@ -116,6 +121,7 @@ static void variable_free(struct env_variable *v)
 	free(v->name);
 	free(v->storage);
 	env_text_free(v->fallback);
+	secret_free(v->seen);
 	free(v);
 }
 
@@ -123,13 +129,14 @@ static int variable_read(const struct entry *entry, struct env_variable **ret, s
 {
 	const char *name = "", *storage = "", *fallback = "";
 	struct env_variable *v;
-	bool readonly = false;
+	bool readonly = false, secret = false;
 
 	if (env_read_text(entry->data, "variable", &name, e) < 0 ||
 		env_read_text(entry->data, "storage", &storage, e) < 0 ||
 		env_read_text(entry->data, "default", &fallback, e) < 0)
 		return -1;
-	if (value_read_bool(entry->data, "readonly", &readonly, e) < 0)
+	if (value_read_bool(entry->data, "readonly", &readonly, e) < 0 ||
+		value_read_bool(entry->data, "secret", &secret, e) < 0)
 		return err_prefix(e, "failed to unmarshal config");
 	if (check_name(name, e) < 0)
 		return -1;
@@ -144,6 +151,7 @@ static int variable_read(const struct entry *entry, struct env_variable **ret, s
 	v->storage = xstrdup(storage);
 	v->fallback = xstrdup(fallback);
 	v->readonly = readonly;
+	v->secret = secret || secret_field(name[0] ? name : entry->name);
 	*ret = v;
 	return 0;
 }
@@ -314,6 +322,22 @@ static int read_stored(struct env *env, const struct env_variable *v, char **ret
 	return 0;
 }
 
+/* From now on no log record shows it. */
+static void remember(struct env *env, const struct env_variable *v, const char *text)
+{
+	struct env_variable *own = (struct env_variable *)(uintptr_t)v;
+	struct secret *fresh, *old;
+
+	if (!v->secret || !text)
+		return;
+	fresh = secret_new(text, strlen(text));
+	pthread_mutex_lock(&env->lock);
+	old = own->seen;
+	own->seen = fresh;
+	pthread_mutex_unlock(&env->lock);
+	secret_free(old);
+}
+
 int env_variable_get_stored(struct env *env, const struct env_variable *v, char **ret, struct err *e)
 {
 	char *text;
@@ -322,6 +346,7 @@ int env_variable_get_stored(struct env *env, const struct env_variable *v, char 
 		return -1;
 	if (!text)
 		return err_set(e, ERR_NOT_FOUND, "environment variable not found");
+	remember(env, v, text);
 	*ret = text;
 	return 0;
 }
@@ -335,6 +360,7 @@ int env_variable_get(struct env *env, const struct env_variable *v, char **ret, 
 	if (!text && !v->fallback[0])
 		return err_set(e, ERR_NOT_FOUND, "environment variable not found");
 	*ret = text ? text : xstrdup(v->fallback);
+	remember(env, v, *ret);
 	return 0;
 }
 
@@ -350,6 +376,7 @@ int env_variable_set(struct env *env, const struct env_variable *v, const char *
 	s = env_storage_find(env, v->storage);
 	if (!s)
 		return err_set(e, ERR_NOT_FOUND, "environment storage backend not found");
+	remember(env, v, text);
 	rc = env_storage_set(s, key_of(v), text, 0, e);
 	env_storage_unref(s);
 	return rc;

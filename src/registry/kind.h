@@ -20,7 +20,17 @@ struct kind {
 	int (*add)(struct runtime *rt, struct entry *e, struct err *err);
 	/* The replacement is built first; on failure the old one stays. NULL: remove + add. */
 	int (*update)(struct runtime *rt, struct entry *old, struct entry *e, struct err *err);
+	/* Cannot fail, and runs when nothing can fail any more: a change that is given up removes nothing but what it added. */
 	void (*remove)(struct runtime *rt, struct entry *e);
+	/*
+	 * Hooks around a change that touches entries of this kind, each may be NULL; kinds that share a function have it run once. Every begin is
+	 * followed by exactly one commit or discard. `prepare` runs when all handlers have agreed and may still refuse the whole. When `commit` runs, what is
+	 * removed is gone and the new state is visible; services start afterwards. `discard` follows the inverse operations.
+	 */
+	void (*begin)(struct runtime *rt);
+	int (*prepare)(struct runtime *rt, struct err *err);
+	void (*commit)(struct runtime *rt);
+	void (*discard)(struct runtime *rt);
 };
 
 struct kind_list {
@@ -28,6 +38,8 @@ struct kind_list {
 	size_t count;
 };
 
+/* Say that nobody handles kind `name`, and which one may have been meant: INVALID "field 'kind': no listener for kind 'foo.bar'; did you mean 'foo.baz'?". */
+int kind_refuse(const struct kind_list *list, const char *name, struct err *err);
 /* NULL when no kind has that name. */
 const struct kind *kind_find(const struct kind_list *list, const char *name);
 

@@ -158,7 +158,7 @@ static void add_dependency(struct collect *c, size_t to)
 	n->deps[n->ndeps++] = to;
 }
 
-static bool lists_group(const struct entry *e, const char *group)
+bool entry_lists_group(const struct entry *e, const char *group)
 {
 	const struct value *groups = value_get(e->meta, "groups");
 
@@ -171,6 +171,31 @@ static bool lists_group(const struct entry *e, const char *group)
 	return false;
 }
 
+static bool is_policy(const struct entry *e)
+{
+	return strncmp(e->kind, "security.policy", 15) == 0;
+}
+
+bool entry_lists_policy_group(const struct entry *e, const char *group, const struct entry *asking)
+{
+	const struct value *groups = value_get(e->data, "groups");
+	bool found = false;
+
+	if (!is_policy(e) || is_policy(asking))
+		return false;
+	for (size_t i = 0; i < value_count(groups) && !found; i++) {
+		const struct value *g = value_at(groups, i);
+		char *id;
+
+		if (value_type(g) != VALUE_STRING)
+			continue;
+		id = entry_id_resolve(value_get_string(g, NULL), e->ns);
+		found = strcmp(id, group) == 0;
+		free(id);
+	}
+	return found;
+}
+
 static void collect_reference(void *arg, const char *text)
 {
 	struct collect *c = arg;
@@ -181,7 +206,7 @@ static void collect_reference(void *arg, const char *text)
 		for (size_t i = 0; i < c->count; i++) {
 			const struct entry *e = c->nodes[i].entry;
 
-			if (text[0] == 'g' ? lists_group(e, text + 6) : strcmp(e->ns, text + 3) == 0)
+			if (text[0] == 'g' ? entry_lists_group(e, text + 6) : strcmp(e->ns, text + 3) == 0)
 				add_dependency(c, i);
 		}
 		return;
@@ -192,11 +217,18 @@ static void collect_reference(void *arg, const char *text)
 	/* `auth_key_env: TS_AUTHKEY` and placeholders name a variable by what it is called in public. */
 	if (!hit)
 		hit = map_get(c->variables, text);
-	if (hit)
+	if (hit) {
 		add_dependency(c, (size_t)(hit - c->nodes));
+		return;
+	}
+	/* A group of policies is what lists it: those come before who is given them. */
+	for (size_t i = 0; i < c->count && strchr(text, ':'); i++) {
+		if (entry_lists_policy_group(c->nodes[i].entry, text, c->nodes[c->self].entry))
+			add_dependency(c, i);
+	}
 }
 
-static const char *public_name(const struct entry *e)
+const char *entry_variable_name(const struct entry *e)
 {
 	const struct value *v = strcmp(e->kind, "env.variable") == 0 ? value_get(e->data, "variable") : NULL;
 
@@ -229,8 +261,8 @@ size_t entries_sort_dependencies(struct entry **entries, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		nodes[i].entry = entries[i];
 		map_set(index, entries[i]->id, &nodes[i]);
-		if (public_name(entries[i])[0])
-			map_set(variables, public_name(entries[i]), &nodes[i]);
+		if (entry_variable_name(entries[i])[0])
+			map_set(variables, entry_variable_name(entries[i]), &nodes[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct collect c = {nodes, n, i, index, variables};

@@ -17,7 +17,7 @@ static size_t find_entry(const struct project_entries *p, const char *id)
 	return p->count;
 }
 
-static struct entry *entry_copy(const struct entry *e)
+struct entry *entry_copy(const struct entry *e)
 {
 	struct entry *c = xcalloc(1, sizeof(*c));
 
@@ -28,6 +28,7 @@ static struct entry *entry_copy(const struct entry *e)
 	c->kind = xstrdup(e->kind);
 	c->file = xstrdup(e->file);
 	c->line = e->line;
+	c->sources = xstrdup(e->sources);
 	c->meta = value_ref(e->meta);
 	c->data = value_ref(e->data);
 	return c;
@@ -41,7 +42,7 @@ static void set_path(struct value **tree, const char *path, const struct value *
 	*tree = fresh;
 }
 
-static int override_entry(struct entry *e, const char *path, const struct value *v, struct err *err)
+int entry_set(struct entry *e, const char *path, const struct value *v, struct err *err)
 {
 	if (path[0] == '.')
 		path++;
@@ -78,7 +79,7 @@ int project_override(struct project_entries *p, const char *key, const struct va
 	}
 	free(id);
 	fresh = entry_copy(p->items[at]);
-	if (override_entry(fresh, second + 1, v, e) < 0) {
+	if (entry_set(fresh, second + 1, v, e) < 0) {
 		entry_unref(fresh);
 		return err_prefix(e, "override errors: %s", key);
 	}

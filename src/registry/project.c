@@ -112,6 +112,7 @@ struct definition {
 	const char *ns;
 	const struct value *meta; /* of the file */
 	struct source_root root;
+	const char *shown;  /* the root, as people know it */
 	const char *module; /* as in struct loader */
 	const char *module_version;
 };
@@ -128,11 +129,25 @@ static int read_name(const struct value *def, const char *field, const char *whe
 	return 0;
 }
 
+/* "a.lua\nb.lua\n" below `root`; NULL for none. */
+static char *shown_sources(const char *root, struct buf *read)
+{
+	struct buf out = BUF_INIT;
+	char *save = NULL, *all = buf_detach(read, NULL);
+
+	for (char *one = all ? strtok_r(all, "\n", &save) : NULL; one; one = strtok_r(NULL, "\n", &save))
+		buf_addf(&out, "%s/%s\n", root, one);
+	free(all);
+	return buf_len(&out) ? buf_detach(&out, NULL) : NULL;
+}
+
 static int make_entry(const struct definition *d, const struct value *def, const char *where, const char *const *skip,
 	size_t nskip, struct entry **ret, struct err *e)
 {
 	const struct value *meta = value_get(def, "meta");
 	struct value *inlined_meta = NULL, *data = NULL, *merged = NULL;
+	struct buf read = BUF_INIT;
+	struct source_root root = {d->root.path, d->root.dir, &read};
 	const char *name, *kind;
 	struct entry *fresh;
 
@@ -163,14 +178,16 @@ static int make_entry(const struct definition *d, const struct value *def, const
 	if (d->module_version)
 		value_map_set(merged, "module_version", value_cstring(d->module_version));
 	data = entry_data(def, skip, nskip);
-	if (source_inline(&d->root, merged, "meta", &inlined_meta, e) < 0 ||
-		source_inline(&d->root, data, "", &fresh->data, e) < 0) {
+	if (source_inline(&root, merged, "meta", &inlined_meta, e) < 0 ||
+		source_inline(&root, data, "", &fresh->data, e) < 0) {
 		err_prefix(e, "entry %s", fresh->id);
 		entry_unref(fresh);
 		fresh = NULL;
 	} else {
 		fresh->meta = value_ref(inlined_meta);
+		fresh->sources = shown_sources(d->shown, &read);
 	}
+	buf_done(&read);
 	value_unref(inlined_meta);
 	value_unref(merged);
 	value_unref(data);
@@ -250,7 +267,8 @@ static void read_definition(struct loader *l, const char *dir, const char *name)
 		note_problem(l, &e);
 		goto out;
 	}
-	struct definition d = {shown, value_get_string(ns, NULL), meta, {l->root, dir}, l->module, l->module_version};
+	struct definition d = {shown, value_get_string(ns, NULL), meta, {l->root, dir, NULL}, l->shown,
+		l->module, l->module_version};
 
 	read_document(l, &d, doc);
 out:
@@ -259,11 +277,12 @@ out:
 	free(path);
 }
 
-static bool is_definition_name(const char *name)
+bool project_is_definition(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
+	/* ".#name" is a lock of Emacs: a link to nowhere. */
+	return dot && strncmp(name, ".#", 2) != 0 && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
 }
 
 static int no_dots(const struct dirent *d)
@@ -300,7 +319,7 @@ static void scan(struct loader *l, const char *dir, unsigned depth)
 		if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
 			if (depth < DIR_DEPTH_MAX && strcmp(name, "node_modules") != 0)
 				scan(l, rel, depth + 1);
-		} else if (is_definition_name(name)) {
+		} else if (project_is_definition(name)) {
 			read_definition(l, dir, name);
 		}
 		free(path);

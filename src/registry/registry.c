@@ -1,30 +1,11 @@
-#include "registry/registry.h"
-
-#include <pthread.h>
+/*
+ * registry.c - the current state and the ways to another one.
+ */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "registry/order.h"
-
-struct snapshot {
-	struct refcount refs;
-	uint64_t version;
-	struct entry **items; /* sorted by id */
-	size_t count;
-};
-
-struct registry {
-	const struct kind_list *kinds;
-	struct runtime *rt;
-	struct entry **applied; /* in the order of application; main thread only */
-	size_t napplied;
-	pthread_mutex_t lock; /* guards `current`: held for a pointer copy, never across a handler */
-	struct snapshot *current;
-};
-
-static struct snapshot *snapshot_make(struct entry *const *entries, size_t n, uint64_t version);
+#include "registry/internal.h"
 
 struct registry *registry_new(const struct kind_list *kinds, struct runtime *rt)
 {
@@ -33,150 +14,221 @@ struct registry *registry_new(const struct kind_list *kinds, struct runtime *rt)
 	r->kinds = kinds;
 	r->rt = rt;
 	pthread_mutex_init(&r->lock, NULL);
-	r->current = snapshot_make(NULL, 0, 0);
+	r->current = snapshot_new(NULL, 0, 0);
+	r->baseline = snapshot_new(NULL, 0, 0);
 	return r;
 }
 
-static void unapply(struct registry *r)
+static void remove_all(struct registry *r)
 {
-	while (r->napplied > 0) {
-		struct entry *e = r->applied[--r->napplied];
+	const struct snapshot *s = r->current;
+	struct changes c = {0};
+
+	for (size_t i = 0; i < s->count; i++)
+		changes_add(&c, CHANGE_DELETE, s->items[i], s->items[i]);
+	changes_sort(&c, s);
+	for (size_t i = 0; i < c.count; i++) {
+		struct entry *e = c.items[i].entry;
 		const struct kind *k = kind_find(r->kinds, e->kind);
 
 		if (k && k->remove)
 			k->remove(r->rt, e);
-		entry_unref(e);
 	}
+	changes_done(&c);
 }
 
 void registry_free(struct registry *r)
 {
 	if (!r)
 		return;
-	unapply(r);
-	free(r->applied);
+	remove_all(r);
+	history_free(r->history);
 	snapshot_unref(r->current);
+	snapshot_unref(r->baseline);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
-/* How many single-byte edits turn `a` into `b`; only for short texts. */
-static size_t edit_distance(const char *a, const char *b)
+void registry_set_history(struct registry *r, struct history *h)
 {
-	enum { LEN_MAX = 63 };
-	size_t row[LEN_MAX + 1], la = strlen(a), lb = strlen(b);
-
-	if (la > LEN_MAX || lb > LEN_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[lb];
+	history_free(r->history);
+	r->history = h;
 }
 
-static int refuse_kind(const struct registry *r, const struct entry *e, struct err *err)
+struct history *registry_history(const struct registry *r)
 {
-	const char *nearest = NULL;
-	size_t nearest_distance = 4; /* further away is no typing mistake */
-
-	for (size_t i = 0; i < r->kinds->count; i++) {
-		size_t d = edit_distance(e->kind, r->kinds->kinds[i]->name);
-
-		if (d < nearest_distance) {
-			nearest_distance = d;
-			nearest = r->kinds->kinds[i]->name;
-		}
-	}
-	if (nearest)
-		return err_set(err, ERR_INVALID, "field 'kind': no listener for kind '%s'; did you mean '%s'?", e->kind,
-			nearest);
-	return err_set(err, ERR_INVALID,
-		"field 'kind': no listener for kind '%s'; `wippy help kinds` lists those there are", e->kind);
+	return r->history;
 }
 
-static int apply_one(struct registry *r, struct entry *e, struct err *err)
+void registry_watch(struct registry *r, const struct registry_watcher *w, void *arg)
 {
-	const struct kind *k = kind_find(r->kinds, e->kind);
-
-	if (!k)
-		return refuse_kind(r, e, err);
-	if (!k->add)
-		return 0;
-	if (!e->data)
-		return err_set(err, ERR_INVALID, "configuration data is required");
-	return k->add(r->rt, e, err);
+	r->watcher = w;
+	r->watcher_arg = arg;
 }
 
-static int load_in_passes(struct registry *r, struct entry **pending, size_t n, struct err *err)
+/* -- changing ------------------------------------------------------------------------------------- */
+
+static void set_baseline(struct registry *r, struct snapshot *fresh)
 {
-	while (n > 0) {
-		size_t left = 0;
-		struct err first = {0};
+	struct snapshot *old;
 
-		for (size_t i = 0; i < n; i++) {
-			struct err one = {0};
+	pthread_mutex_lock(&r->lock);
+	old = r->baseline;
+	r->baseline = fresh;
+	pthread_mutex_unlock(&r->lock);
+	snapshot_unref(old);
+}
 
-			if (apply_one(r, pending[i], &one) == 0) {
-				r->applied[r->napplied++] = entry_ref(pending[i]);
-				continue;
-			}
-			entry_prefix(&one, pending[i], NULL);
-			if (one.kind != ERR_NOT_FOUND) {
-				*err = one;
-				return -1;
-			}
-			if (left == 0)
-				first = one;
-			pending[left++] = pending[i];
-		}
-		if (left == n) {
-			*err = first;
-			return n == 1 ? -1 : err_prefix(err, "unresolved dependencies of %zu entries, the first", n);
-		}
-		n = left;
-	}
-	return 0;
+static void sort(struct changes *c, const struct snapshot *state)
+{
+	if (!changes_sort(c, state))
+		log_warn("registry", "entries refer to each other in a circle; they are applied in order of their ids");
+}
+
+/* What the files changed, on top of what there is: all that can be told apart when no history says what programs changed. */
+static struct snapshot *without_history(struct registry *r, const struct snapshot *baseline, uint64_t version)
+{
+	const struct snapshot *old = r->baseline;
+	struct changes c = {0};
+	struct snapshot *s;
+
+	registry_diff(old->items, old->count, baseline->items, baseline->count, &c);
+	s = snapshot_with(r->current, &c, version);
+	changes_done(&c);
+	return s;
+}
+
+/* What the version makes of another baseline than the one it was made on. */
+static struct snapshot *with_history(
+	struct registry *r, const struct snapshot *baseline, uint64_t version, struct err *e)
+{
+	struct changes net = {0};
+	struct snapshot *s;
+
+	if (!r->history || version == 0)
+		return snapshot_with(baseline, &net, version);
+	if (history_path(r->history, 0, version, &net, e) < 0)
+		return NULL;
+	s = snapshot_with(baseline, &net, version);
+	changes_done(&net);
+	return s;
 }
 
 int registry_load(struct registry *r, struct entry *const *entries, size_t n, struct err *e)
 {
-	struct entry **order = xcalloc(n ? n : 1, sizeof(*order));
-	struct snapshot *fresh, *old;
+	struct apply_mode mode = {.loading = true};
+	struct snapshot *baseline = snapshot_new(entries, n, 0), *target = NULL;
+	struct changes c = {0};
 	int rc = -1;
 
-	if (n > 0)
-		memcpy(order, entries, n * sizeof(*order));
-	r->applied = xreallocarray(r->applied, n ? n : 1, sizeof(*r->applied));
-	if (entries_sort_dependencies(order, n) > 0)
-		log_warn("registry", "entries refer to each other in a circle; they are applied in order of their ids");
-	if (load_in_passes(r, order, n, e) < 0) {
-		unapply(r);
-		goto out;
+	if (r->history) {
+		mode.version = history_head(r->history);
+		r->last_version = history_last(r->history);
 	}
-	fresh = snapshot_make(entries, n, 0);
-	pthread_mutex_lock(&r->lock);
-	old = r->current;
-	r->current = fresh;
-	pthread_mutex_unlock(&r->lock);
-	snapshot_unref(old);
+	target = with_history(r, baseline, mode.version, e);
+	if (!target)
+		goto out;
+	for (size_t i = 0; i < target->count; i++)
+		changes_add(&c, CHANGE_CREATE, target->items[i], NULL);
+	sort(&c, NULL);
+	if (apply_changes(r, &c, &mode, e) < 0)
+		goto out;
+	set_baseline(r, baseline);
+	baseline = NULL;
 	rc = 0;
 out:
-	free(order);
+	changes_done(&c);
+	snapshot_unref(target);
+	snapshot_unref(baseline);
 	return rc < 0 ? err_prefix(e, "failed to load state") : 0;
+}
+
+static int save_version(struct registry *r, const struct changes *applied, uint64_t *ret_version, struct err *e)
+{
+	uint64_t id = r->last_version + 1;
+
+	if (r->history && history_append(r->history, id, r->current->version, applied, e) < 0)
+		return -1;
+	r->last_version = id;
+	*ret_version = id;
+	return 0;
+}
+
+int registry_apply(struct registry *r, struct changes *c, uint64_t *ret_version, struct err *e)
+{
+	const struct apply_mode mode = {.save = save_version};
+
+	sort(c, r->current);
+	if (apply_changes(r, c, &mode, e) < 0)
+		return err_prefix(e, "failed to apply changes");
+	*ret_version = r->current->version;
+	return 0;
+}
+
+static int save_head(struct registry *r, const struct changes *applied, uint64_t *version, struct err *e)
+{
+	(void)applied;
+	return history_set_head(r->history, *version, e);
+}
+
+int registry_apply_version(struct registry *r, uint64_t version, struct err *e)
+{
+	const struct apply_mode mode = {.save = save_head, .version = version};
+	struct changes c = {0};
+	uint64_t parent;
+	int rc;
+
+	if (!r->history)
+		return err_set(e, ERR_INVALID, "rollback not supported: no history is kept");
+	if (history_parent(r->history, version, &parent, e) < 0)
+		return -1;
+	if (version == r->current->version)
+		return 0;
+	if (history_path(r->history, r->current->version, version, &c, e) < 0) {
+		e->kind = ERR_INTERNAL;
+		return err_prefix(e, "failed to compute version path");
+	}
+	sort(&c, r->current);
+	rc = apply_changes(r, &c, &mode, e);
+	changes_done(&c);
+	return rc < 0 ? err_prefix(e, "failed to apply changes") : 0;
+}
+
+int registry_rebase(struct registry *r, struct entry *const *entries, size_t n, size_t *ret_changes, struct err *e)
+{
+	const struct apply_mode mode = {.version = r->current->version};
+	struct snapshot *baseline = snapshot_new(entries, n, 0), *target;
+	struct changes c = {0};
+	int rc = -1;
+
+	target = r->history ? with_history(r, baseline, mode.version, e) : without_history(r, baseline, mode.version);
+	if (!target)
+		goto out;
+	registry_diff(r->current->items, r->current->count, target->items, target->count, &c);
+	if (c.count > 0 && apply_changes(r, &c, &mode, e) < 0)
+		goto out;
+	set_baseline(r, baseline);
+	baseline = NULL;
+	if (ret_changes)
+		*ret_changes = c.count;
+	rc = 0;
+out:
+	changes_done(&c);
+	snapshot_unref(target);
+	snapshot_unref(baseline);
+	return rc < 0 ? err_prefix(e, "failed to apply changes") : 0;
+}
+
+/* -- looking -------------------------------------------------------------------------------------- */
+
+struct snapshot *registry_snapshot(struct registry *r)
+{
+	struct snapshot *s;
+
+	pthread_mutex_lock(&r->lock);
+	s = snapshot_ref(r->current);
+	pthread_mutex_unlock(&r->lock);
+	return s;
 }
 
 struct entry *registry_get(struct registry *r, const char *id)
@@ -188,79 +240,31 @@ struct entry *registry_get(struct registry *r, const char *id)
 	return e;
 }
 
-struct snapshot *registry_snapshot(struct registry *r)
+uint64_t registry_version(struct registry *r)
 {
-	struct snapshot *s;
+	uint64_t version;
 
 	pthread_mutex_lock(&r->lock);
-	s = r->current;
-	refcount_inc(&s->refs);
+	version = r->current->version;
 	pthread_mutex_unlock(&r->lock);
-	return s;
+	return version;
 }
 
-/* -- snapshots -- */
-
-static int by_id(const void *a, const void *b)
+struct snapshot *registry_snapshot_at(struct registry *r, uint64_t version, struct err *e)
 {
-	const struct entry *const *x = a, *const *y = b;
+	struct snapshot *baseline, *s;
+	uint64_t parent;
 
-	return strcmp((*x)->id, (*y)->id);
-}
-
-static struct snapshot *snapshot_make(struct entry *const *entries, size_t n, uint64_t version)
-{
-	struct snapshot *s = xcalloc(1, sizeof(*s));
-
-	refcount_init(&s->refs);
-	s->version = version;
-	s->count = n;
-	s->items = xcalloc(n ? n : 1, sizeof(*s->items));
-	for (size_t i = 0; i < n; i++)
-		s->items[i] = entry_ref(entries[i]);
-	qsort(s->items, n, sizeof(*s->items), by_id);
-	return s;
-}
-
-void snapshot_unref(struct snapshot *s)
-{
-	if (!s || !refcount_dec(&s->refs))
-		return;
-	for (size_t i = 0; i < s->count; i++)
-		entry_unref(s->items[i]);
-	free(s->items);
-	free(s);
-}
-
-size_t snapshot_count(const struct snapshot *s)
-{
-	return s->count;
-}
-
-struct entry *snapshot_at(const struct snapshot *s, size_t i)
-{
-	return s->items[i];
-}
-
-struct entry *snapshot_get(const struct snapshot *s, const char *id)
-{
-	size_t low = 0, high = s->count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int c = strcmp(id, s->items[mid]->id);
-
-		if (c == 0)
-			return s->items[mid];
-		if (c < 0)
-			high = mid;
-		else
-			low = mid + 1;
+	if (!r->history) {
+		err_set(e, ERR_UNAVAILABLE, "history not available");
+		return NULL;
 	}
-	return NULL;
-}
-
-uint64_t snapshot_version(const struct snapshot *s)
-{
-	return s->version;
+	if (history_parent(r->history, version, &parent, e) < 0)
+		return NULL;
+	pthread_mutex_lock(&r->lock);
+	baseline = snapshot_ref(r->baseline);
+	pthread_mutex_unlock(&r->lock);
+	s = with_history(r, baseline, version, e);
+	snapshot_unref(baseline);
+	return s;
 }

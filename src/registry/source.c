@@ -124,6 +124,8 @@ static int load_reference(const struct source_root *root, const char *url, struc
 	rc = check_inside(root->path, full, clean, e);
 	if (rc == 0)
 		rc = read_file(full, clean, ret, e);
+	if (rc == 0 && root->read)
+		buf_addf(root->read, "%s\n", clean);
 	free(full);
 	free(clean);
 	return rc;

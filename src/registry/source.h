@@ -13,6 +13,7 @@
 struct source_root {
 	const char *path; /* the load root on disk */
 	const char *dir;  /* of the definition file, relative to the root; "" at the top */
+	struct buf *read; /* gets the path of each file read, relative to the root, one a line; may be NULL */
 };
 
 /* A new reference to `v` with every reference in it replaced; the same tree when there is none. `field` is the path shown in errors:

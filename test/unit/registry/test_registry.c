@@ -183,9 +183,10 @@ static void failures_leave_nothing(void **state)
 			"failed to load state: f.yaml:2: entry n:z: field 'kind': no listener for kind 'test.godo'; "
 			"did you mean 'test.good'?"},
 		{"- {id: 'n:a'}\n- {id: 'n:z', needs: gone}\n",
-			"failed to load state: f.yaml:2: entry n:z: gone is not there"},
+			"failed to load state: unresolved dependencies after retry: n:z: f.yaml:2: entry n:z: gone is not "
+			"there"},
 		{"- {id: 'n:a'}\n- {id: 'n:y', needs: gone}\n- {id: 'n:z', needs: y}\n",
-			"failed to load state: unresolved dependencies of 2 entries, the first: f.yaml:2: entry n:y: "
+			"failed to load state: unresolved dependencies after retry: n:y,n:z: f.yaml:2: entry n:y: "
 			"gone is not there"},
 	};
 
