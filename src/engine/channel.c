@@ -62,14 +62,16 @@ bool channel_is_wait(const struct pending *p)
 
 struct channel_wait *channel_wait_new(lua_State *L, uint32_t ncases, bool selects)
 {
-	struct channel_wait *w = heap_alloc(thread_heap(L), wait_bytes(ncases));
+	struct heap *h = thread_heap(L);
+	struct channel_wait *w = h->spare_wait;
 
-	memset(w, 0, sizeof(*w));
-	w->pending.cancel = cancel_wait;
-	w->L = L;
-	w->ncases = ncases;
-	w->fired = -1;
-	w->selects = selects;
+	/* Most waits have one case and follow one that just ended. */
+	if (w && ncases == 1)
+		h->spare_wait = NULL;
+	else
+		w = heap_alloc(h, wait_bytes(ncases));
+	*w = (struct channel_wait){
+		.pending = {.cancel = cancel_wait}, .L = L, .ncases = ncases, .fired = -1, .selects = selects};
 	for (uint32_t i = 0; i < ncases; i++)
 		list_init(&w->cases[i].link);
 	return w;
@@ -77,8 +79,19 @@ struct channel_wait *channel_wait_new(lua_State *L, uint32_t ncases, bool select
 
 void channel_wait_free(struct channel_wait *w)
 {
+	struct heap *h = thread_heap(w->L);
+
 	withdraw(w);
-	heap_dealloc(thread_heap(w->L), w, wait_bytes(w->ncases));
+	if (w->ncases == 1 && !h->spare_wait)
+		h->spare_wait = w;
+	else
+		heap_dealloc(h, w, wait_bytes(w->ncases));
+}
+
+void channel_drop_spare(struct heap *h)
+{
+	heap_dealloc(h, h->spare_wait, wait_bytes(1));
+	h->spare_wait = NULL;
 }
 
 void channel_wait_set(struct channel_wait *w, uint32_t i, struct channel *ch, bool sends, int index)
@@ -208,6 +221,25 @@ enum channel_result channel_try_receive(lua_State *L, struct channel *ch, int se
 	return try_receive(L, ch, lua_absindex(L, self));
 }
 
+/* So many in a row; then the coroutine is suspended as usual, and others have their turn. */
+enum { SUPPLIES_MAX = 32 };
+
+bool channel_supply(lua_State *L, struct channel *ch)
+{
+	struct heap *h = ch->heap;
+	struct task *t = ch->feeds;
+	bool enforce = h->enforce, found;
+
+	/* Who waits already comes first. */
+	if (!t || !t->ops->supply || ch->closed || !list_is_empty(&ch->receivers) || h->nsupplied >= SUPPLIES_MAX)
+		return false;
+	h->enforce = false; /* handing over must not fail half-way */
+	found = t->ops->supply(t, L, ch);
+	h->enforce = enforce;
+	h->nsupplied += found;
+	return found;
+}
+
 /* -- for C code ---------------------------------------------------------------------------------------- */
 
 struct channel *channel_push_new(lua_State *L, size_t capacity)
@@ -215,6 +247,25 @@ struct channel *channel_push_new(lua_State *L, size_t capacity)
 	struct channel *ch = channel_make(L, capacity);
 
 	register_channel(L, -1, ch);
+	return ch;
+}
+
+/* Anchor the userdata on top of L, which stays there. */
+static void anchor(lua_State *L, struct channel *ch, struct task *t)
+{
+	lua_pushvalue(L, -1);
+	ch->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+	ch->holds = 1;
+	ch->feeds = t;
+	list_push_back(&t->feeds, &ch->feed_link);
+}
+
+struct channel *channel_push_held(lua_State *L, size_t capacity, struct task *t)
+{
+	struct channel *ch = channel_make(L, capacity);
+
+	anchor(L, ch, t);
+	t->nfeeds++;
 	return ch;
 }
 
@@ -242,16 +293,15 @@ void channel_hold(struct channel *ch, struct task *t)
 
 	assert(ch->holds == 0 || ch->feeds == t);
 	t->nfeeds++;
-	if (ch->holds++ > 0)
+	if (ch->holds > 0) {
+		ch->holds++;
 		return;
-	ch->holds = 0; /* not anchored yet: find it as any other */
+	}
 	ch->heap->enforce = false;
 	channel_push(L, ch);
-	ch->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+	anchor(L, ch, t);
+	lua_pop(L, 1);
 	ch->heap->enforce = enforce;
-	ch->holds = 1;
-	ch->feeds = t;
-	list_push_back(&t->feeds, &ch->feed_link);
 }
 
 void channel_release(struct channel *ch)
@@ -297,11 +347,17 @@ size_t channel_buffered(const struct channel *ch)
 
 bool channel_offer(lua_State *L, struct channel *ch)
 {
+	struct channel_case *receiver = first_case(&ch->receivers);
 	enum channel_result r;
 
-	if (!channel_has_room(ch)) {
+	if (ch->closed || (!receiver && !buffer_has_room(ch))) {
 		lua_pop(L, 1);
 		return false;
+	}
+	if (receiver) {
+		lua_xmove(L, receiver->wait->L, 1);
+		fire(receiver, true);
+		return true;
 	}
 	channel_push(L, ch);
 	r = try_send(L, ch, lua_gettop(L), lua_gettop(L) - 1);

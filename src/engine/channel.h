@@ -18,6 +18,8 @@ struct task;
 
 /* Push a new channel of that capacity on L. */
 struct channel *channel_push_new(struct lua_State *L, size_t capacity);
+/* The same, held for `t` from the start: cheaper than channel_hold() afterwards. */
+struct channel *channel_push_held(struct lua_State *L, size_t capacity, struct task *t);
 /* The channel at idx, NULL when it is none. */
 struct channel *channel_at(struct lua_State *L, int idx);
 /* Push the same userdata again (channels that are held). */

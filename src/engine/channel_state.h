@@ -60,6 +60,8 @@ enum channel_result channel_try_send(lua_State *L, struct channel *ch, int self,
 /* Receive at once: pushes the value on L only for CHANNEL_OK. */
 enum channel_result channel_try_receive(lua_State *L, struct channel *ch, int self);
 
+/* After CHANNEL_WOULD_BLOCK: ask who feeds the channel. Pushes the value on L when true. */
+bool channel_supply(lua_State *L, struct channel *ch);
 /* Push a new channel that only Lua knows. */
 struct channel *channel_make(lua_State *L, size_t capacity);
 /* The channel at idx, NULL when it is none. */

@@ -7,6 +7,7 @@
 #ifndef ENGINE_CODE_H
 #define ENGINE_CODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,5 +41,7 @@ void code_unref(struct code *c); /* any thread */
 const char *code_id(const struct code *c);
 const char *code_method(const struct code *c);
 uint64_t code_serial(const struct code *c); /* unique, starts at 1 */
+/* Did its chunks run through once, in whatever heap, in a way that cannot end differently next time (but for memory that is out)? Any thread. */
+bool code_is_steady(const struct code *c);
 
 #endif

@@ -92,6 +92,7 @@ int coroutine_step(struct coroutine *co, enum stop *ret_stop, int *ret_nresults)
 	h->can_wait = true;
 	h->enforce = true;
 	h->over_cap = false;
+	h->nsupplied = 0;
 	h->stop = STOP_NONE;
 	h->running = co->L;
 	status = lua_resume(co->L, running ? running : h->L, nargs, ret_nresults);

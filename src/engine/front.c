@@ -60,7 +60,15 @@ static void write_output(struct parser *p, struct buf *out)
 	buf_adds(out, "\nend\n");
 }
 
-static void parser_done(struct parser *p)
+void front_parser_init(struct parser *p, const char *src, size_t len)
+{
+	lexer_init(&p->lx, src, len);
+	edits_init(&p->edits);
+	if (p->lx.pos) /* the byte order mark */
+		edits_blank(&p->edits, 0, p->lx.pos);
+}
+
+void front_parser_done(struct parser *p)
 {
 	lexer_done(&p->lx);
 	edits_done(&p->edits);
@@ -85,10 +93,7 @@ int front_translate(const char *id, const char *source, size_t len, struct front
 			e, ERR_INVALID, "%s:1:1: source too long, expected at most %d bytes", id, FRONT_SOURCE_MAX);
 	/* The lexer relies on a NUL behind the last byte, which a caller with a slice of a file does not have. */
 	buf_add(&copy, source, len);
-	lexer_init(&p.lx, buf_str(&copy), len);
-	edits_init(&p.edits);
-	if (p.lx.pos) /* the byte order mark */
-		edits_blank(&p.edits, 0, p.lx.pos);
+	front_parser_init(&p, buf_str(&copy), len);
 	parse_chunk(&p);
 	if (!p.failed) {
 		note_type_uses(&p);
@@ -96,7 +101,7 @@ int front_translate(const char *id, const char *source, size_t len, struct front
 		ret->lua = buf_detach(&out, &ret->len);
 	}
 	buf_done(&copy);
-	parser_done(&p);
+	front_parser_done(&p);
 	return p.failed ? -1 : 0;
 }
 

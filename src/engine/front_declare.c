@@ -2,6 +2,7 @@
  * Where types stand: annotations, type parameters, and the statements that declare types. All are blanked; a
  * declaration at the level of the chunk leaves a call that defines its global.
  */
+#include "engine/front_note.h"
 #include "engine/front_type.h"
 
 void parse_annotation(struct parser *p)
@@ -87,6 +88,8 @@ static bool begins_declaration(struct parser *p, const struct token *name)
 	if (p->failed || p->fn->outer || p->fn->block->outer || s->type >= 0)
 		return false;
 	s->type = (int32_t)p->types.n;
+	if (p->lint)
+		lint_declare_type(p, name);
 	VEC_ADD(&p->types, (struct declared_type){.sym = name->sym});
 	return true;
 }

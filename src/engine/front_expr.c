@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "engine/front_note.h"
 
 enum {
 	PRIORITY_UNARY = 12,
+	PRIORITY_COMPARE = 3,
 	PRIORITY_CONCAT = 9,
 	/* The engine's parser descends once per operand of `..` and keeps all in registers, so a longer chain
 	 * is cut into groups of groups of this many (which matters only to a __concat that is not associative). */
@@ -37,7 +39,7 @@ static struct priority priority_of(uint32_t kind)
 	case TK_GE:
 	case TK_EQ:
 	case TK_NE:
-		return (struct priority){3, 3};
+		return (struct priority){PRIORITY_COMPARE, PRIORITY_COMPARE};
 	case '|':
 		return (struct priority){4, 4};
 	case '~':
@@ -115,6 +117,8 @@ static void drop_odd_escapes(struct parser *p, const struct token *t)
 static void parse_table(struct parser *p)
 {
 	uint32_t line = p->tok.line;
+	uint32_t start = p->tok.off;
+	bool noted = p->lint && lint_begin_table(p);
 
 	parser_advance(p);
 	while (p->tok.kind != '}' && p->tok.kind != TK_EOF) {
@@ -123,8 +127,12 @@ static void parse_table(struct parser *p)
 
 			parser_expect_field(p, "a field's name", &key);
 			parser_advance(p);
+			if (noted)
+				lint_add_key(p->lint, key.off, key.end);
 		} else if (p->tok.kind == '[') {
 			parser_advance(p);
+			if (noted)
+				lint_add_computed_key(p);
 			parse_expr(p);
 			parser_expect(p, ']', "']' after the key");
 			parser_expect(p, '=', "'=' after the key in brackets");
@@ -134,6 +142,8 @@ static void parse_table(struct parser *p)
 			break;
 	}
 	parser_expect_close(p, '}', "',' or '}'", "'{'", line);
+	if (noted)
+		lint_end_table(p, start);
 }
 
 uint32_t parse_expr_list(struct parser *p, enum expr_kind *ret_last)
@@ -141,7 +151,11 @@ uint32_t parse_expr_list(struct parser *p, enum expr_kind *ret_last)
 	uint32_t n = 0;
 
 	do {
+		uint32_t start = p->tok.off;
+
 		*ret_last = parse_expr(p);
+		if (p->lint)
+			lint_add_item(p, start);
 		n++;
 	} while (parser_accept(p, ','));
 	return n;
@@ -171,7 +185,7 @@ static void note_call(struct parser *p, const struct callee *c)
 		edits_replace(&p->edits, c->dot, c->dot + 1, ":", 1);
 }
 
-static void parse_args(struct parser *p, const struct callee *c)
+static void parse_arg_list(struct parser *p, const struct callee *c)
 {
 	uint32_t line = p->tok.line;
 	uint32_t use = p->uses.n;
@@ -212,6 +226,15 @@ static void parse_args(struct parser *p, const struct callee *c)
 	parser_expect_close(p, ')', "',' or ')' behind the argument", "'('", line);
 }
 
+static void parse_args(struct parser *p, const struct callee *c, struct chain *chain)
+{
+	if (p->lint)
+		lint_begin_call(p, chain);
+	parse_arg_list(p, c);
+	if (p->lint)
+		lint_end_call(p, chain);
+}
+
 /* `x!` as a step to something of x; at the end of an operand it is left to the casts. */
 static bool at_inner_nonnil(struct parser *p)
 {
@@ -246,9 +269,12 @@ static enum expr_kind parse_primary(struct parser *p, struct callee *ret_callee)
 enum expr_kind parse_suffixed_expr(struct parser *p)
 {
 	struct callee c = {0};
-	struct token field;
+	struct chain chain;
+	struct token field = p->tok;
 	enum expr_kind kind = parse_primary(p, &c);
 
+	if (p->lint)
+		lint_begin_chain(p, &chain, kind == EXPR_VARIABLE ? &field : NULL);
 	for (uint32_t n = 0;; n++) {
 		p->nsuffixes = n;
 		switch (p->tok.kind) {
@@ -260,10 +286,14 @@ enum expr_kind parse_suffixed_expr(struct parser *p)
 			else
 				c.is_global = false;
 			parser_expect_field(p, "a field's name after '.'", &field);
+			if (p->lint)
+				lint_add_field(p, &chain, &field);
 			kind = EXPR_VARIABLE;
 			break;
 		case '[':
 			parser_advance(p);
+			if (p->lint)
+				lint_add_index(p, &chain);
 			parse_expr(p);
 			parser_expect(p, ']', "']' after the index");
 			c.is_global = false;
@@ -274,28 +304,34 @@ enum expr_kind parse_suffixed_expr(struct parser *p)
 			if (c.dot || p->tok.kind != TK_IS)
 				c.is_global = false;
 			parser_expect_field(p, "a method's name after ':'", &field);
-			parse_args(p, &c);
+			if (p->lint)
+				lint_add_method(p, &chain, &field);
+			parse_args(p, &c, &chain);
 			c.is_global = false;
 			kind = EXPR_CALL;
 			break;
 		case '(':
 		case '{':
 		case TK_STRING:
-			parse_args(p, &c);
+			parse_args(p, &c, &chain);
 			c.is_global = false;
 			kind = EXPR_CALL;
 			break;
 		case '!':
 			if (!at_inner_nonnil(p))
-				return kind;
+				goto out;
 			edits_blank(&p->edits, p->tok.off, p->tok.end);
 			parser_advance(p);
 			c.is_global = false;
 			break;
 		default:
-			return kind;
+			goto out;
 		}
 	}
+out:
+	if (p->lint)
+		lint_end_chain(p, &chain);
+	return kind;
 }
 
 static enum expr_kind parse_operand(struct parser *p)
@@ -331,6 +367,8 @@ static enum expr_kind parse_operand(struct parser *p)
 	case TK_FUNCTION:
 		parser_advance(p);
 		parse_function_body(p, false, t.line);
+		if (p->lint)
+			lint_end_function(p, t.off);
 		return EXPR_TEXT;
 	default:
 		return parse_suffixed_expr(p);
@@ -493,8 +531,15 @@ static enum expr_kind parse_subexpr(struct parser *p, unsigned limit)
 				parse_concat(p, kind, start);
 				kind = EXPR_TEXT;
 			} else {
+				uint32_t op = p->tok.kind;
+				uint32_t end = p->last_end;
+				uint32_t right;
+
 				parser_advance(p);
+				right = p->tok.off;
 				parse_subexpr(p, pr.right);
+				if (p->lint && pr.left == PRIORITY_COMPARE)
+					lint_comparison(p, op, (struct span){start, end}, right);
 				kind = kind_of_binary(pr.left);
 			}
 		}

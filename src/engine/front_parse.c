@@ -1,7 +1,7 @@
 /*
  * Blocks, statements and functions.
  */
-#include "engine/front_parse.h"
+#include "engine/front_note.h"
 
 static void parse_statement(struct parser *p);
 
@@ -21,11 +21,15 @@ static bool at_block_end(const struct parser *p)
 
 static void parse_return(struct parser *p)
 {
+	struct span at = {p->tok.off, p->tok.end};
 	enum expr_kind last;
+	uint32_t n = 0;
 
 	parser_advance(p);
 	if (!at_block_end(p) && p->tok.kind != ';')
-		parse_expr_list(p, &last);
+		n = parse_expr_list(p, &last);
+	if (p->lint)
+		lint_return(p, at, n);
 	parser_accept(p, ';');
 	if (!at_block_end(p))
 		parser_fail_expected(p, "the end of the block ('return' is its last statement)");
@@ -55,11 +59,19 @@ static void parse_statements(struct parser *p)
 	}
 }
 
+/* At its first token. */
+static void note_empty(struct parser *p)
+{
+	if (p->lint && at_block_end(p))
+		lint_empty_block(p);
+}
+
 static void parse_block(struct parser *p, bool is_loop)
 {
 	struct block b;
 
 	scope_enter_block(p, &b, is_loop);
+	note_empty(p);
 	parse_statements(p);
 	scope_leave_block(p);
 }
@@ -93,6 +105,7 @@ static void parse_repeat(struct parser *p)
 	parser_advance(p);
 	scope_enter_block(p, &loop, true);
 	scope_enter_block(p, &body, false);
+	note_empty(p);
 	parse_statements(p);
 	if (parser_expect_close(p, TK_UNTIL, "'until'", "'repeat'", line))
 		parse_expr(p); /* sees the body's locals */
@@ -148,6 +161,8 @@ static void parse_generic_for(struct parser *p)
 	p->depth++; /* the arguments of that function */
 	n = parse_expr_list(p, &last);
 	p->depth--;
+	if (p->lint)
+		lint_drop_items(p->lint, n);
 	if (n <= 3 && last != EXPR_CALL && last != EXPR_VARARG)
 		return;
 	if (n == 1 && plain && p->nsuffixes == 1)
@@ -161,6 +176,7 @@ static void parse_for(struct parser *p)
 {
 	uint32_t line = p->tok.line;
 	uint32_t first = p->operands.n;
+	enum local_kind kind = LOCAL_LOOP;
 	struct block b;
 	struct token name;
 
@@ -169,19 +185,22 @@ static void parse_for(struct parser *p)
 	do {
 		parser_expect_name(p, "the name of a loop variable", &name);
 		note_declared_name(p, &name);
-		VEC_ADD(&p->operands, (struct operand){.off = name.sym});
+		VEC_ADD(&p->operands, (struct operand){.off = name.sym, .end = name.off});
 		if (p->tok.kind == ':')
 			parser_fail_at(p, &p->tok, "unexpected ':', loop variables take no type annotation");
 	} while (parser_accept(p, ','));
 	scope_enter_block(p, &b, true);
-	if (p->tok.kind == '=' && p->operands.n == first + 1)
+	if (p->tok.kind == '=' && p->operands.n == first + 1) {
+		kind = LOCAL_COUNTER;
 		parse_numeric_for(p);
-	else
+	} else {
 		parse_generic_for(p);
+	}
 	parser_expect(p, TK_DO, "'do' after the loop's values");
 	for (uint32_t i = first; i < p->operands.n && !p->failed; i++)
-		scope_add_local(p, p->operands.v[i].off);
+		scope_add_local(p, p->operands.v[i].off, p->operands.v[i].end, kind, i == first);
 	p->operands.n = first;
+	note_empty(p);
 	parse_statements(p);
 	scope_leave_block(p);
 	parser_expect_close(p, TK_END, "'end'", "'for'", line);
@@ -190,6 +209,7 @@ static void parse_for(struct parser *p)
 static void parse_params(struct parser *p)
 {
 	struct token name;
+	bool first = true;
 
 	if (p->tok.kind == ')')
 		return;
@@ -202,7 +222,8 @@ static void parse_params(struct parser *p)
 		if (!parser_expect_name(p, "the name of a parameter", &name))
 			return;
 		note_declared_name(p, &name);
-		scope_add_local(p, name.sym);
+		scope_add_local(p, name.sym, name.off, LOCAL_PARAM, first);
+		first = false;
 		if (p->tok.kind == '?')
 			parser_fail_at(
 				p, &p->tok, "unexpected '?', a parameter that may be nil is written 'name: type?'");
@@ -218,7 +239,7 @@ void parse_function_body(struct parser *p, bool is_method, uint32_t line)
 	parse_type_params(p);
 	scope_enter_function(p, &fn, &b);
 	if (is_method)
-		scope_add_local(p, SYM_SELF);
+		scope_add_local(p, SYM_SELF, p->tok.off, LOCAL_SELF, true);
 	if (parser_expect(p, '(', "'(' before the parameters")) {
 		uint32_t open = p->last_line;
 
@@ -226,6 +247,8 @@ void parse_function_body(struct parser *p, bool is_method, uint32_t line)
 		parser_expect_close(p, ')', "',' or ')' behind the parameter", "'('", open);
 	}
 	parse_return_annotation(p);
+	if (p->lint && at_block_end(p))
+		lint_excuse_params(p);
 	parse_statements(p);
 	scope_leave_function(p);
 	parser_expect_close(p, TK_END, "'end'", "'function'", line);
@@ -235,17 +258,25 @@ static void parse_function(struct parser *p)
 {
 	uint32_t line = p->tok.line;
 	bool is_method = false;
+	struct chain chain;
 	struct token name;
 
 	parser_advance(p);
 	if (!parser_expect_name(p, "the name of the function", &name))
 		return;
 	note_name(p, &name);
-	while (parser_accept(p, '.'))
-		parser_expect_field(p, "a field's name after '.'", &name);
-	if (parser_accept(p, ':')) {
-		parser_expect_field(p, "a method's name after ':'", &name);
-		is_method = true;
+	if (p->lint)
+		lint_begin_chain(p, &chain, &name);
+	while (!is_method && (p->tok.kind == '.' || p->tok.kind == ':')) {
+		is_method = p->tok.kind == ':';
+		parser_advance(p);
+		parser_expect_field(p, is_method ? "a method's name after ':'" : "a field's name after '.'", &name);
+		if (p->lint)
+			lint_add_field(p, &chain, &name);
+	}
+	if (p->lint) {
+		lint_end_chain(p, &chain);
+		lint_assign(p, true);
 	}
 	parse_function_body(p, is_method, line);
 }
@@ -258,7 +289,7 @@ static void parse_local_function(struct parser *p, uint32_t line)
 	if (!parser_expect_name(p, "the name of the function", &name))
 		return;
 	note_declared_name(p, &name);
-	scope_add_local(p, name.sym);
+	scope_add_local(p, name.sym, name.off, LOCAL_FUNCTION, true);
 	parse_function_body(p, false, line);
 }
 
@@ -266,8 +297,9 @@ static void parse_local(struct parser *p)
 {
 	uint32_t line = p->tok.line;
 	uint32_t first = p->operands.n;
+	uint32_t nvalues = 0;
 	struct token name;
-	enum expr_kind last;
+	enum expr_kind last = EXPR_OTHER;
 
 	parser_advance(p);
 	if (p->tok.kind == TK_FUNCTION) {
@@ -278,15 +310,17 @@ static void parse_local(struct parser *p)
 		if (!parser_expect_name(p, "the name of a variable", &name))
 			break;
 		note_declared_name(p, &name);
-		VEC_ADD(&p->operands, (struct operand){.off = name.sym});
+		VEC_ADD(&p->operands, (struct operand){.off = name.sym, .end = name.off});
 		parse_annotation(p);
 		if (p->tok.kind == '<')
 			parser_fail_at(p, &p->tok, "unexpected '<', local variables take no attributes");
 	} while (parser_accept(p, ','));
 	if (parser_accept(p, '='))
-		parse_expr_list(p, &last);
+		nvalues = parse_expr_list(p, &last);
 	for (uint32_t i = first; i < p->operands.n && !p->failed; i++)
-		scope_add_local(p, p->operands.v[i].off);
+		scope_add_local(p, p->operands.v[i].off, p->operands.v[i].end, LOCAL_VARIABLE, i == first);
+	if (p->lint)
+		lint_local_values(p, p->operands.n - first, nvalues, last);
 	p->operands.n = first;
 }
 
@@ -329,6 +363,8 @@ static void parse_call_or_assignment(struct parser *p)
 		return;
 	}
 	for (;;) {
+		if (p->lint && kind == EXPR_VARIABLE)
+			lint_assign(p, false);
 		if (kind != EXPR_VARIABLE)
 			parser_fail_at(p, &t, "cannot assign to this, expected a variable or a field");
 		if (!parser_accept(p, ','))
@@ -338,8 +374,12 @@ static void parse_call_or_assignment(struct parser *p)
 			break;
 		kind = parse_suffixed_expr(p);
 	}
-	if (parser_expect(p, '=', "'=' behind the variables"))
-		parse_expr_list(p, &kind);
+	if (parser_expect(p, '=', "'=' behind the variables")) {
+		uint32_t n = parse_expr_list(p, &kind);
+
+		if (p->lint)
+			lint_drop_items(p->lint, n);
+	}
 	p->depth = depth;
 }
 

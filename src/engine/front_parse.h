@@ -33,6 +33,8 @@
 #define FRONT_LOCAL_ENV "keyof" /* a local variable called _ENV */
 #define FRONT_LABEL "keyof"     /* with a number: a label whose name is in use around it */
 
+struct lint;
+
 struct function {
 	struct function *outer;
 	struct block *block;
@@ -118,6 +120,7 @@ struct parser {
 	bool failed;
 	const char *id;
 	struct err *err;
+	struct lint *lint; /* front_note.h; NULL when only translating */
 
 	struct function *fn;
 	VEC(uint32_t) locals; /* symbols */
@@ -133,6 +136,10 @@ struct parser {
 	uint32_t type_quiet;  /* > 0: types are parsed for their syntax only */
 	bool needs_for;
 };
+
+/* front.c: `src` is followed by a NUL. */
+void front_parser_init(struct parser *p, const char *src, size_t len);
+void front_parser_done(struct parser *p);
 
 /* front_token.c */
 void parser_advance(struct parser *p);
@@ -167,7 +174,17 @@ void scope_enter_function(struct parser *p, struct function *fn, struct block *b
 void scope_leave_function(struct parser *p);
 void scope_enter_block(struct parser *p, struct block *b, bool is_loop);
 void scope_leave_block(struct parser *p);
-void scope_add_local(struct parser *p, uint32_t sym);
+enum local_kind {
+	LOCAL_VARIABLE,
+	LOCAL_FUNCTION,
+	LOCAL_PARAM,
+	LOCAL_SELF,
+	LOCAL_LOOP,    /* of a generic `for` */
+	LOCAL_COUNTER, /* of a numeric one */
+};
+
+/* `off`: of the name. `first`: of the names that a statement or a function declares together. */
+void scope_add_local(struct parser *p, uint32_t sym, uint32_t off, enum local_kind kind, bool first);
 bool scope_is_local(const struct parser *p, uint32_t sym);
 /* At the name. `is_last`: nothing but labels and semicolons follows in the block. */
 void scope_add_label(struct parser *p, const struct token *name, bool is_last);

@@ -3,7 +3,7 @@
  * one, before or behind it. The engine's Lua also refuses a label whose name is visible from an enclosing block; such
  * a label gets a new name, and so do the gotos that reach it.
  */
-#include "engine/front_parse.h"
+#include "engine/front_note.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -13,8 +13,10 @@
  * as there. */
 enum { LABELS_MAX = 4000, GOTOS_MAX = 30000 };
 
-void scope_add_local(struct parser *p, uint32_t sym)
+void scope_add_local(struct parser *p, uint32_t sym, uint32_t off, enum local_kind kind, bool first)
 {
+	if (p->lint)
+		lint_declare(p, sym, off, kind, first);
 	VEC_ADD(&p->locals, sym);
 	p->lx.syms[sym].nlocals++;
 }
@@ -87,6 +89,8 @@ void scope_leave_block(struct parser *p)
 	struct block *b = p->fn->block;
 	uint32_t kept = b->first_goto;
 
+	if (p->lint)
+		lint_leave_block(p, b->first_local);
 	while (p->locals.n > b->first_local)
 		p->lx.syms[p->locals.v[--p->locals.n]].nlocals--;
 	p->labels.n = b->first_label;

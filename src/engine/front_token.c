@@ -1,7 +1,7 @@
 /*
  * What all of the parser shares: tokens, errors, nesting.
  */
-#include "engine/front_parse.h"
+#include "engine/front_note.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -37,6 +37,8 @@ void parser_fail_at(struct parser *p, const struct token *t, const char *fmt, ..
 	va_start(ap, fmt);
 	buf_vaddf(&text, fmt, ap);
 	va_end(ap);
+	if (p->lint)
+		lint_note_error(p, t, buf_str(&text));
 	if (t->kind == TK_EOF)
 		err_set(p->err, ERR_INVALID, "%s at EOF: %s", p->id, buf_str(&text));
 	else

@@ -4,6 +4,8 @@
  */
 #include "engine/front_type.h"
 
+#include "engine/front_note.h"
+
 void type_emit(struct parser *p, const char *text)
 {
 	if (!p->type_quiet)
@@ -27,6 +29,15 @@ static void type_emit_text(struct parser *p, char op, const char *text, uint32_t
 void type_emit_token(struct parser *p, char op, const struct token *t)
 {
 	type_emit_text(p, op, p->lx.src + t->off, t->end - t->off);
+}
+
+/* Blanks may stand behind the minus; the compact form has none. */
+static void emit_number(struct parser *p, bool minus, const struct token *t)
+{
+	if (p->type_quiet)
+		return;
+	buf_addf(&p->type_text, "N%u:%s", t->end - t->off + minus, minus ? "-" : "");
+	buf_add(&p->type_text, p->lx.src + t->off, t->end - t->off);
 }
 
 static void emit_string(struct parser *p, const struct token *t)
@@ -74,7 +85,7 @@ static bool parse_validator_arg(struct parser *p)
 	if (minus)
 		parser_advance(p);
 	if (is_number)
-		type_emit_text(p, 'N', p->lx.src + t.off, p->tok.end - t.off);
+		emit_number(p, minus, &p->tok);
 	else
 		emit_string(p, &p->tok);
 	parser_advance(p);
@@ -318,6 +329,8 @@ void parse_named_type(struct parser *p)
 	size_t mark = buf_len(&p->type_text);
 
 	parser_advance(p);
+	if (p->lint)
+		lint_mention(p, &name);
 	if (letter && p->tok.kind != '.') {
 		type_emit(p, (const char[]){letter, '\0'});
 		return;
@@ -400,13 +413,13 @@ static void emit_letter(struct parser *p, const char *letter)
 
 static void parse_number_type(struct parser *p)
 {
-	uint32_t start = p->tok.off;
+	bool minus = parser_accept(p, '-');
 
-	if (parser_accept(p, '-') && p->tok.kind != TK_INT && p->tok.kind != TK_FLOAT) {
+	if (minus && p->tok.kind != TK_INT && p->tok.kind != TK_FLOAT) {
 		parser_fail_expected(p, "a number after '-'");
 		return;
 	}
-	type_emit_text(p, 'N', p->lx.src + start, p->tok.end - start);
+	emit_number(p, minus, &p->tok);
 	parser_advance(p);
 }
 

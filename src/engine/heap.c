@@ -17,6 +17,9 @@ enum {
 	MIB = 1024 * 1024,
 	STEP_MUL = 200,
 	STEP_MUL_IDLE = 40,
+	GARBAGE_MIN = 1 * MIB, /* may gather before a cycle begins, however small the heap */
+	PAUSE_MIN = 200,
+	PAUSE_MAX = 1000,             /* of a cycle's begin: percent of what the last one left */
 	GIVE_BACK_MIN = 32 * MIB,     /* large blocks freed that are worth asking malloc for */
 	IDLE_GROWTH_MIN = 256 * 1024, /* not worth a cycle below, and ... */
 	IDLE_GROWTH_DEN = 4,          /* ... below a quarter of what was there */
@@ -159,6 +162,7 @@ int heap_new(const struct heap_config *cfg, struct heap **ret_heap, struct err *
 
 	h->modules = cfg->modules;
 	h->owner = cfg->owner;
+	h->must_end = cfg->must_end;
 	h->instances_max = cfg->instances_max ? cfg->instances_max : 4096;
 	h->used_max = cfg->memory_max;
 	h->loading_globals = LUA_NOREF;
@@ -179,10 +183,19 @@ int heap_new(const struct heap_config *cfg, struct heap **ret_heap, struct err *
 		heap_free(h);
 		return -1;
 	}
-	/* The atomic step looks at every thread, so cycles should be few: wait until memory has doubled. */
-	lua_gc(h->L, LUA_GCINC, 200, STEP_MUL, 0);
+	heap_tune(h);
 	*ret_heap = h;
 	return 0;
+}
+
+/* The atomic step looks at every thread, so cycles should be few: wait until memory has doubled; a small heap waits for some garbage to be there at all. */
+void heap_tune(struct heap *h)
+{
+	size_t pause = 100 + GARBAGE_MIN / (h->used / 100 + 1);
+
+	if (pause < PAUSE_MIN)
+		pause = PAUSE_MIN;
+	lua_gc(h->L, LUA_GCINC, (int)(pause < PAUSE_MAX ? pause : PAUSE_MAX), STEP_MUL, 0);
 }
 
 static void free_loaded(struct heap *h, struct loaded *l)
@@ -201,6 +214,7 @@ void heap_free(struct heap *h)
 	if (!h)
 		return;
 	assert(h->instances == 0);
+	channel_drop_spare(h);
 	while ((l = list_pop_front(&h->idle)) != NULL)
 		heap_dealloc(h, list_entry(l, struct coroutine, ready), sizeof(struct coroutine));
 	for (size_t i = 0; i < LOADED_BUCKETS; i++) {
@@ -211,6 +225,7 @@ void heap_free(struct heap *h)
 			free_loaded(h, p);
 		}
 	}
+	h->pool.closing = 1;
 	lua_close(h->L);
 	pool_done(&h->pool);
 	free(h);

@@ -22,6 +22,8 @@ struct heap_config {
 	size_t memory_max;      /* bytes; 0 = no cap */
 	unsigned instances_max; /* 4096 */
 	void *owner;            /* heap_owner(): the worker, for bindings */
+	/* Asked while code runs that cannot yield, a chunk or a callback: must it end now? It may task_fail() the task. NULL: never. */
+	bool (*must_end)(void *owner);
 };
 
 /* ERR_INTERNAL when Lua cannot be set up. */
@@ -50,6 +52,8 @@ void heap_interrupt(struct heap *h);
  * a chunk that blocks or runs longer than `deadline_ns` (loop_clock_ns() time, 0 = none) fails. */
 int instance_new(
 	struct heap *h, struct code *code, uint64_t deadline_ns, struct instance **ret_instance, struct err *e);
+/* Its task has begun and there will be no other: let go of what the chunk returned. */
+void instance_drop_export(struct instance *in);
 /* No task may be running on it. NULL is fine. */
 void instance_free(struct instance *in);
 struct heap *instance_heap(const struct instance *in);

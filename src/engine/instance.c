@@ -6,6 +6,8 @@
 #include "engine/lua_api.h"
 #include "engine/state.h"
 
+enum { TUNE_INSTANCES = 64 }; /* made between two looks at the heap's size */
+
 /* In the metatable of global tables nobody has changed. */
 static const char lazy_key;
 
@@ -145,6 +147,7 @@ static int l_make(lua_State *L)
 	const struct code *c = m->loaded->code;
 	int globals;
 
+	m->heap->strange_call = false; /* the call of this function was noted, if any is */
 	lua_createtable(L, 0, 1);
 	globals = lua_gettop(L);
 	lua_pushvalue(L, globals);
@@ -196,13 +199,17 @@ static void explain(struct heap *h, const struct making *m, int status, struct e
 /* Run l_make() at chunk level: no coroutine is current, so that nothing in it can wait, whoever called us. */
 static int run_chunks(struct heap *h, struct making *m, uint64_t deadline_ns, struct err *e)
 {
-	const struct code *c = m->loaded->code;
+	struct code *c = m->loaded->code;
+	int outcome = atomic_load_explicit(&c->outcome, memory_order_relaxed);
+	bool first = outcome == OUTCOME_UNKNOWN;
+	/* Chunks that always end the same end in time: they go without the hook, which makes the engine trace each instruction. */
+	bool watch = deadline_ns && outcome != OUTCOME_STEADY;
 	lua_State *running = h->running;
 	struct coroutine *current = h->current;
 	const struct code *loading = h->loading;
 	int loading_globals = h->loading_globals;
 	uint64_t chunk_deadline_ns = h->chunk_deadline_ns;
-	bool can_wait = h->can_wait, enforce = h->enforce, over_cap = h->over_cap;
+	bool can_wait = h->can_wait, enforce = h->enforce, over_cap = h->over_cap, strange_call = h->strange_call;
 	int status, rc = 0;
 
 	h->current = NULL;
@@ -214,12 +221,16 @@ static int run_chunks(struct heap *h, struct making *m, uint64_t deadline_ns, st
 	h->running = h->L;
 	lua_pushcfunction(h->L, l_make);
 	lua_pushlightuserdata(h->L, m);
-	if (deadline_ns)
+	if (first)
+		steady_watch(h->L);
+	else if (watch)
 		preempt_watch_deadline(h->L, true);
 	status = lua_pcall(h->L, 1, 0, 0);
-	if (deadline_ns)
+	if (first || watch)
 		preempt_watch_deadline(h->L, false);
 	h->enforce = false;
+	if (first)
+		steady_note(h, c, status == LUA_OK && m->has_method);
 	if (status != LUA_OK) {
 		explain(h, m, status, e);
 		lua_pop(h->L, 1);
@@ -235,6 +246,7 @@ static int run_chunks(struct heap *h, struct making *m, uint64_t deadline_ns, st
 	h->can_wait = can_wait;
 	h->enforce = enforce;
 	h->over_cap = over_cap;
+	h->strange_call = strange_call;
 	return rc;
 }
 
@@ -276,7 +288,8 @@ int instance_new(struct heap *h, struct code *code, uint64_t deadline_ns, struct
 	in->loaded = m.loaded;
 	in->globals = m.globals;
 	in->export = m.export;
-	h->instances++;
+	if (h->instances++ % TUNE_INSTANCES == 0)
+		heap_tune(h);
 	*ret_instance = in;
 	rc = 0;
 out:
@@ -284,6 +297,12 @@ out:
 		free(libraries);
 	h->enforce = enforce;
 	return rc;
+}
+
+void instance_drop_export(struct instance *in)
+{
+	luaL_unref(in->heap->L, LUA_REGISTRYINDEX, in->export);
+	in->export = LUA_NOREF;
 }
 
 void instance_free(struct instance *in)

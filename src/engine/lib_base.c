@@ -416,6 +416,29 @@ static void set_package(lua_State *L)
 	lua_setfield(L, -2, "package");
 }
 
+bool lib_base_is_pure(lua_CFunction f)
+{
+	static const lua_CFunction pure[] = {
+		l_assert,
+		l_getmetatable,
+		l_ipairs,
+		l_ipairs_step,
+		l_rawequal,
+		l_rawget,
+		l_rawset,
+		l_require, /* what may be required is fixed with the code */
+		l_select,
+		l_setmetatable,
+		l_tonumber,
+		l_type,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(pure); i++)
+		if (f == pure[i])
+			return true;
+	return false;
+}
+
 int lib_base_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {

@@ -9,30 +9,26 @@
 #include "engine/lua_api.h"
 #include "engine/state.h"
 
-static const char channel_key; /* metatables in the registry */
-static const char case_key;
-
 /* A case of select: user values are the channel and the value to send. */
 struct select_case {
 	bool sends;
 };
 
-static void *test_type(lua_State *L, int idx, const void *key)
+static void *test_type(lua_State *L, int idx, const void *metatable)
 {
 	void *p = lua_touserdata(L, idx);
 	bool same;
 
 	if (!p || !lua_getmetatable(L, idx))
 		return NULL;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-	same = lua_rawequal(L, -1, -2);
-	lua_pop(L, 2);
+	same = lua_topointer(L, -1) == metatable;
+	lua_pop(L, 1);
 	return same ? p : NULL;
 }
 
 struct channel *channel_test(lua_State *L, int idx)
 {
-	return test_type(L, idx, &channel_key);
+	return test_type(L, idx, thread_heap(L)->channel_meta_at);
 }
 
 struct channel *channel_make(lua_State *L, size_t capacity)
@@ -44,7 +40,7 @@ struct channel *channel_make(lua_State *L, size_t capacity)
 	list_init(&ch->receivers);
 	list_init(&ch->senders);
 	list_init(&ch->feed_link);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &channel_key);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, ch->heap->channel_meta);
 	lua_setmetatable(L, -2);
 	return ch;
 }
@@ -143,6 +139,10 @@ static int l_receive(lua_State *L)
 	case CHANNEL_WOULD_BLOCK:
 		break;
 	}
+	if (channel_supply(L, ch)) {
+		lua_pushboolean(L, 1);
+		return 2;
+	}
 	w = channel_wait_new(L, 1, false);
 	channel_wait_set(w, 0, ch, false, 0);
 	return wait_for(L, &w->pending, finish_receive);
@@ -168,7 +168,7 @@ static int make_case(lua_State *L, bool sends)
 	lua_setiuservalue(L, -2, 1);
 	lua_pushvalue(L, 2);
 	lua_setiuservalue(L, -2, 2);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &case_key);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, thread_heap(L)->case_meta);
 	lua_setmetatable(L, -2);
 	return 1;
 }
@@ -227,6 +227,23 @@ static bool try_case(lua_State *L)
 	return false;
 }
 
+/* The same for a case to receive, when none was ready. */
+static bool supply_case(lua_State *L, int c)
+{
+	struct select_case *sc = lua_touserdata(L, c);
+	struct channel *ch;
+
+	if (sc->sends)
+		return false;
+	lua_getiuservalue(L, c, 1);
+	ch = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	if (!channel_supply(L, ch))
+		return false;
+	push_result(L, c, true, true);
+	return true;
+}
+
 static int finish_select(lua_State *L, struct pending *p)
 {
 	struct channel_wait *w = container_of(p, struct channel_wait, pending);
@@ -262,7 +279,7 @@ static int l_select(lua_State *L)
 	first = lua_gettop(L) + 1;
 	for (lua_Integer i = 1; i <= n; i++) {
 		lua_rawgeti(L, 1, i);
-		if (!test_type(L, -1, &case_key)) {
+		if (!test_type(L, -1, thread_heap(L)->case_meta_at)) {
 			lua_pop(L, 1);
 			continue;
 		}
@@ -277,6 +294,10 @@ static int l_select(lua_State *L)
 		lua_pushboolean(L, 1);
 		lua_setfield(L, -2, "ok");
 		return 1;
+	}
+	for (int i = first; i <= last; i++) {
+		if (supply_case(L, i))
+			return 1;
 	}
 	w = channel_wait_new(L, (uint32_t)(last - first + 1), true);
 	for (int i = first; i <= last; i++) {
@@ -296,7 +317,8 @@ static int l_select(lua_State *L)
 
 /* -- registration -------------------------------------------------------------------------------------- */
 
-static void make_metatable(lua_State *L, const char *name, const void *key, const luaL_Reg *methods)
+/* A registry reference to it. */
+static int make_metatable(lua_State *L, const char *name, const luaL_Reg *methods, const void **ret_at)
 {
 	lua_createtable(L, 0, 4);
 	lua_newtable(L);
@@ -306,7 +328,8 @@ static void make_metatable(lua_State *L, const char *name, const void *key, cons
 	lua_setfield(L, -2, "__name");
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");
-	lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+	*ret_at = lua_topointer(L, -1);
+	return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void channel_init(lua_State *L)
@@ -321,8 +344,10 @@ void channel_init(lua_State *L)
 	};
 	static const luaL_Reg none[] = {{NULL, NULL}};
 
-	make_metatable(L, "channel", &channel_key, methods);
-	make_metatable(L, "channel.case", &case_key, none);
+	struct heap *h = thread_heap(L);
+
+	h->channel_meta = make_metatable(L, "channel", methods, &h->channel_meta_at);
+	h->case_meta = make_metatable(L, "channel.case", none, &h->case_meta_at);
 }
 
 int channel_open(lua_State *L)

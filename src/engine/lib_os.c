@@ -143,6 +143,9 @@ static void add_specifier(luaL_Buffer *b, char c, const struct tm *tm)
 		break;
 	case 'Z':
 		strftime(text, sizeof(text), "%Z", tm);
+		/* What the C library calls Greenwich is meant to be UTC. */
+		if (tm->tm_gmtoff == 0 && strcmp(text, "GMT") == 0)
+			snprintf(text, sizeof(text), "UTC");
 		break;
 	case '%':
 		snprintf(text, sizeof(text), "%%");

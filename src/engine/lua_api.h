@@ -77,6 +77,20 @@ void *handle_new(lua_State *L, const char *type, size_t bytes);
 /* Raises "<type> expected" on mismatch. */
 void *handle_check(lua_State *L, int idx, const char *type);
 
+/* Types made so often that a heap has their metatables at hand. Most handles of such a type own nothing outside Lua: those are made plain, without a
+ * finalizer, which would cost more than all the rest of a short life. The others are made owning. */
+enum handle_kind_id { HANDLE_MESSAGE, HANDLE_PAYLOAD, HANDLE_KINDS };
+
+/* Once per heap (again does nothing). Pops a value: the methods' upvalue. They and `text` (__tostring) begin with handle_self(). */
+void handle_register_kind(lua_State *L, enum handle_kind_id id, const char *type, const luaL_Reg *methods,
+	lua_CFunction text, lua_CFunction gc);
+/* Zeroed; without user values. */
+void *handle_new_owning(lua_State *L, enum handle_kind_id id, size_t bytes);
+/* Not zeroed. */
+void *handle_new_plain(lua_State *L, enum handle_kind_id id, size_t bytes, int nuservalues);
+/* The handle that is argument 1 of the running method, or raise "<type> expected". */
+void *handle_self(lua_State *L, enum handle_kind_id id);
+
 /* -- where we are -------------------------------------------------------------------------------------- */
 
 struct heap *heap_of(lua_State *L);

@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "engine/lua_api.h"
 #include "engine/readonly.h"
+#include "engine/state.h"
 
 int duration_from_lua(lua_State *L, int idx, int64_t *ret_ns, struct err *e)
 {
@@ -127,6 +128,86 @@ void *handle_check(lua_State *L, int idx, const char *type)
 	if (!p)
 		raise_argument(L, idx, lua_pushfstring(L, "%s expected, got %s", type, luaL_typename(L, idx)));
 	return p;
+}
+
+/* -- handles that often own nothing --------------------------------------------------------------------- */
+
+static struct handle_kind *kind_of(lua_State *L, enum handle_kind_id id)
+{
+	return &thread_heap(L)->kinds[id];
+}
+
+/* The metatable on top of the stack; `shared` is the methods' upvalue. */
+static void fill_kind(lua_State *L, const char *type, const luaL_Reg *methods, lua_CFunction text, int shared)
+{
+	lua_createtable(L, 0, 4);
+	lua_pushvalue(L, shared);
+	luaL_setfuncs(L, methods, 1);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, text);
+	lua_setfield(L, -2, "__tostring");
+	lua_pushstring(L, type);
+	lua_setfield(L, -2, "__name");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+}
+
+void handle_register_kind(lua_State *L, enum handle_kind_id id, const char *type, const luaL_Reg *methods,
+	lua_CFunction text, lua_CFunction gc)
+{
+	struct handle_kind *k = kind_of(L, id);
+	int shared = lua_gettop(L);
+
+	luaL_checkstack(L, 8, NULL);
+	if (!k->type) {
+		k->type = type;
+		lua_createtable(L, 0, 5);
+		fill_kind(L, type, methods, text, shared);
+		lua_pushcfunction(L, gc);
+		lua_setfield(L, -2, "__gc");
+		k->owning = lua_topointer(L, -1);
+		k->owning_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+		lua_createtable(L, 0, 4);
+		fill_kind(L, type, methods, text, shared);
+		k->plain = lua_topointer(L, -1);
+		k->plain_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	lua_pop(L, 1);
+}
+
+void *handle_new_owning(lua_State *L, enum handle_kind_id id, size_t bytes)
+{
+	void *p = lua_newuserdatauv(L, bytes, 0);
+
+	memset(p, 0, bytes);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, kind_of(L, id)->owning_ref);
+	lua_setmetatable(L, -2);
+	return p;
+}
+
+void *handle_new_plain(lua_State *L, enum handle_kind_id id, size_t bytes, int nuservalues)
+{
+	void *p = lua_newuserdatauv(L, bytes, nuservalues);
+
+	lua_rawgeti(L, LUA_REGISTRYINDEX, kind_of(L, id)->plain_ref);
+	lua_setmetatable(L, -2);
+	return p;
+}
+
+void *handle_self(lua_State *L, enum handle_kind_id id)
+{
+	const struct handle_kind *k = kind_of(L, id);
+	void *p = lua_touserdata(L, 1);
+
+	if (p && lua_getmetatable(L, 1)) {
+		const void *meta = lua_topointer(L, -1);
+
+		lua_pop(L, 1);
+		if (meta == k->plain || meta == k->owning)
+			return p;
+	}
+	raise_argument(L, 1, lua_pushfstring(L, "%s expected, got %s", k->type, luaL_typename(L, 1)));
+	return NULL;
 }
 
 /* -- where --------------------------------------------------------------------------------------------- */

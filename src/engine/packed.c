@@ -5,9 +5,21 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/block_cache.h"
 #include "engine/packed_format.h"
 
 enum { TABLE_HEAD_BYTES = 10 };
+
+/* The ends follow the bytes, aligned. */
+static size_t ends_at(size_t len)
+{
+	return (sizeof(struct packed) + len + 3) & ~(size_t)3;
+}
+
+static size_t block_bytes(const struct packed *p)
+{
+	return ends_at(p->len) + p->count * sizeof(uint32_t);
+}
 
 /* -- references ---------------------------------------------------------------------------------------- */
 
@@ -25,7 +37,7 @@ void packed_unref(struct packed *p)
 	for (uint32_t i = 0; i < p->nfailures; i++)
 		failure_unref(p->failures[i]);
 	free(p->failures);
-	free(p);
+	block_free(p, block_bytes(p));
 }
 
 unsigned packed_count(const struct packed *p)
@@ -36,6 +48,24 @@ unsigned packed_count(const struct packed *p)
 size_t packed_bytes(const struct packed *p)
 {
 	return p ? sizeof(*p) + p->len + p->count * sizeof(uint32_t) : 0;
+}
+
+size_t packed_inline_bytes(const struct packed *p, size_t max)
+{
+	size_t bytes = block_bytes(p);
+
+	return p->nfailures == 0 && bytes <= max ? bytes : 0;
+}
+
+const struct packed *packed_inline(void *mem, const struct packed *p)
+{
+	struct packed *copy = mem;
+	size_t skip = offsetof(struct packed, count); /* others count their references meanwhile */
+
+	refcount_init(&copy->refs);
+	memcpy((char *)mem + skip, (const char *)p + skip, block_bytes(p) - skip);
+	copy->ends = (uint32_t *)(void *)((char *)copy + ends_at(copy->len));
+	return copy;
 }
 
 /* -- building ------------------------------------------------------------------------------------------ */
@@ -184,9 +214,7 @@ void packing_end_payload(struct packing *k)
 
 struct packed *packing_finish(struct packing *k)
 {
-	/* The ends follow the bytes, aligned. */
-	size_t ends_at = (sizeof(struct packed) + k->len + 3) & ~(size_t)3;
-	struct packed *p = xmalloc(ends_at + k->count * sizeof(uint32_t));
+	struct packed *p = block_alloc(ends_at(k->len) + k->count * sizeof(uint32_t));
 
 	refcount_init(&p->refs);
 	p->count = k->count;
@@ -194,7 +222,7 @@ struct packed *packing_finish(struct packing *k)
 	p->has_refs = k->has_refs;
 	p->nfailures = k->nfailures;
 	p->failures = k->failures;
-	p->ends = (uint32_t *)(void *)((char *)p + ends_at);
+	p->ends = (uint32_t *)(void *)((char *)p + ends_at(k->len));
 	memcpy(p->bytes, k->bytes, k->len);
 	memcpy(p->ends, k->ends, k->count * sizeof(uint32_t));
 	k->failures = NULL;

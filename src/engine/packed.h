@@ -27,6 +27,12 @@ void packed_unref(struct packed *p);
 unsigned packed_count(const struct packed *p); /* NULL: 0 */
 size_t packed_bytes(const struct packed *p);
 
+/* A copy for who can hold bytes but not a reference (a Lua object without a finalizer): how much it needs, 0 when it is more than `max` or
+ * holds references itself; ... */
+size_t packed_inline_bytes(const struct packed *p, size_t max);
+/* ... and the copy made there, valid as long as `mem`, which is aligned for pointers. It is only read: no packed_ref(). */
+const struct packed *packed_inline(void *mem, const struct packed *p);
+
 /* Each string one value (terminal arguments). */
 struct packed *packed_from_strings(const char *const *strings, unsigned n);
 /* One value from a data tree (maps become tables with string keys, lists 1-based arrays); `v` may be NULL for no value at all. */

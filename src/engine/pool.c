@@ -19,12 +19,12 @@
 #endif
 
 enum {
-	REGION_SLABS = 16,                                   /* mapped at once */
-	WARM_SLABS_MAX = 16,                                 /* unused ones that keep their memory for the next use */
+	REGION_SLABS = 64,                                   /* mapped at once */
+	WARM_SLABS_MAX = 64,                                 /* unused ones that keep their memory for the next use */
 	REGION_BYTES = (REGION_SLABS + 1) * POOL_SLAB_BYTES, /* one more than used, to find aligned ones inside */
 	/* Headers at the same place of every slab would fight for the same lines of the cache. */
 	HEADER_BYTES = 64,
-	HEADER_PLACES = 32,
+	HEADER_PLACES = 4,
 };
 
 /* Blocks of one size, at an address that is a multiple of the slab's bytes, so that a block finds its slab. */
@@ -130,7 +130,7 @@ static struct pool_slab *open_slab(struct pool *p, size_t class)
 static void retire_slab(struct pool *p, struct pool_slab *s)
 {
 	unlink_open(p, s);
-	if (p->nwarm >= WARM_SLABS_MAX) {
+	if (p->nwarm >= WARM_SLABS_MAX && !p->closing) {
 		void *coldest = p->unused[p->nunused - p->nwarm];
 
 		madvise(coldest, POOL_SLAB_BYTES, MADV_DONTNEED);

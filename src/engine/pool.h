@@ -11,9 +11,9 @@
 #include <stddef.h>
 
 enum {
-	POOL_GRAIN = 8,        /* sizes are rounded up to this; also the alignment */
-	POOL_SMALL_MAX = 1024, /* larger ones are malloc's */
-	POOL_SLAB_BYTES = 64 * 1024,
+	POOL_GRAIN = 8,              /* sizes are rounded up to this; also the alignment */
+	POOL_SMALL_MAX = 1024,       /* larger ones are malloc's */
+	POOL_SLAB_BYTES = 16 * 1024, /* a heap has one begun for each size: small ones waste less */
 };
 
 struct pool_slab;
@@ -25,6 +25,7 @@ struct pool {
 	size_t nwarm;
 	void **regions; /* mapped */
 	size_t nregions, regions_cap;
+	int closing; /* all will be released and done away with: memory is not given back slab by slab */
 };
 
 void pool_init(struct pool *p);

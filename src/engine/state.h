@@ -8,6 +8,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include "engine/code.h"
 #include "engine/failure.h"
 #include "engine/heap.h"
+#include "engine/lua_api.h"
 #include "engine/pool.h"
 #include "engine/task.h"
 #include "engine/wait.h"
@@ -30,8 +32,12 @@ struct code_dependency {
 	unsigned level;
 };
 
+/* See steady.c. */
+enum code_outcome { OUTCOME_UNKNOWN, OUTCOME_STEADY, OUTCOME_MAY_DIFFER };
+
 struct code {
 	struct refcount refs;
+	atomic_int outcome; /* enum code_outcome, of its chunks */
 	uint64_t serial;
 	char *id;
 	char *method; /* NULL for libraries */
@@ -72,12 +78,20 @@ struct loaded {
 	unsigned ninstances;
 };
 
+/* The two metatables of a handle type that is made often. */
+struct handle_kind {
+	const char *type;
+	const void *owning, *plain; /* addresses: Lua does not move tables, and the references keep these */
+	int owning_ref, plain_ref;
+};
+
 enum { LOADED_BUCKETS = 64, IDLE_COROUTINES_MAX = 256 };
 
 struct heap {
 	lua_State *L;
 	const struct module_list *modules;
 	void *owner;
+	bool (*must_end)(void *owner);
 	unsigned instances;
 	unsigned instances_max;
 
@@ -94,20 +108,29 @@ struct heap {
 	lua_State *volatile running;
 	struct coroutine *current; /* the managed coroutine it belongs to, NULL at chunk level */
 	bool can_wait;             /* every thread of the nest below `running` can yield */
+	unsigned nsupplied;        /* values received without a suspension since the coroutine was resumed */
 	enum stop stop;
 	uint64_t chunk_deadline_ns; /* while chunks run; 0 = none */
+	uint64_t held_since_ns;     /* code that cannot yield was first found then ... */
+	uint64_t held_seen_ns;      /* ... and last */
 	const struct code *loading; /* the entry whose chunks run */
+	bool strange_call;          /* see steady.c */
 	int loading_globals;        /* registry reference */
 
 	struct loaded *loaded[LOADED_BUCKETS];
 	unsigned nloaded;
 	struct list idle; /* coroutines whose thread can be used again */
 	unsigned nidle;
+	struct channel_wait *spare_wait; /* of one case; NULL = none */
 
 	/* Registry references. */
 	int base_globals;  /* table: what every program sees */
 	int module_values; /* table: module address -> value */
 	int channels;      /* weak table: channel address -> userdata */
+	int channel_meta, case_meta;
+	/* Their addresses. */
+	const void *channel_meta_at, *case_meta_at;
+	struct handle_kind kinds[HANDLE_KINDS];
 };
 
 struct instance {
@@ -138,6 +161,8 @@ static inline void thread_set_flags(lua_State *L, unsigned flags)
 /* Memory counted as the heap's, never refused. */
 void *heap_alloc(struct heap *h, size_t bytes);
 void heap_dealloc(struct heap *h, void *p, size_t bytes);
+/* Set how much garbage may gather; again whenever the size has changed much. */
+void heap_tune(struct heap *h);
 /* "memory limit of N MiB reached", kind Internal. The caller's reference. */
 struct failure *heap_memory_failure(const struct heap *h);
 /* The compiled form, made on first use; NULL with `e`. */
@@ -184,17 +209,26 @@ void task_note_error(lua_State *L, int status);
 
 /* Arm the hook that stops `L`; what heap_interrupt() does. Async-signal-safe. */
 void preempt_arm(lua_State *L);
+/* While chunks run for the first time: note what they call, and watch the deadline; preempt_watch_deadline() with `on` false ends it. */
+void steady_watch(lua_State *L);
+void steady_note(struct heap *h, struct code *c, bool succeeded);
+/* Instructions between two looks at the deadline. */
+enum { DEADLINE_INSTRUCTIONS = 2000 };
+void preempt_check_deadline(lua_State *L);
 /* While chunks run: the hook that watches the deadline. */
 void preempt_watch_deadline(lua_State *L, bool on);
 
 /* Is `p` a wait on channels only? Such a wait alone cannot end by itself. */
 bool channel_is_wait(const struct pending *p);
 void channel_release_all(struct task *t);
+/* The heap goes away. */
+void channel_drop_spare(struct heap *h);
 
 /* -- libraries ----------------------------------------------------------------------------------------- */
 
-int lib_base_open(lua_State *L);    /* pushes a table of globals */
-int lib_protect_open(lua_State *L); /* pushes pcall and xpcall */
+int lib_base_open(lua_State *L);        /* pushes a table of globals */
+bool lib_base_is_pure(lua_CFunction f); /* depends on its arguments and the program's own tables alone */
+int lib_protect_open(lua_State *L);     /* pushes pcall and xpcall */
 int lib_coroutine_open(lua_State *L);
 int lib_table_open(lua_State *L);
 int lib_string_open(lua_State *L);

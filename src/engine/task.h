@@ -17,6 +17,7 @@
 #include "engine/heap.h"
 #include "engine/packed.h"
 
+struct channel;
 struct lua_State;
 struct task;
 struct coroutine;
@@ -35,6 +36,9 @@ struct task_ops {
 	bool (*may_be_woken)(struct task *t);
 	/* Before coroutines run and after each round in which some ran: hand messages to channels. May be NULL. */
 	void (*deliver)(struct task *t);
+	/* A coroutine found nothing to receive on a channel held for the task: push what waits for it on L and return true, or return false. Saves a
+	 * suspension for each of many values. May be NULL. */
+	bool (*supply)(struct task *t, struct lua_State *L, struct channel *ch);
 };
 
 /* Embedded by the owner; the fields are the engine's, kept small: a hundred thousand idle ones are normal. */

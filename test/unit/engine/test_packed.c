@@ -237,6 +237,44 @@ static void test_damaged(void **state)
 	heap_free(h);
 }
 
+/* A copy without references says the same, at another address. */
+static void test_inline(void **state)
+{
+	const char *const strings[] = {"one", "", "three"};
+	struct packed *p = packed_from_strings(strings, 3);
+	size_t bytes = packed_inline_bytes(p, 1000);
+	const struct packed *copy;
+	struct packing k;
+	struct failure *f;
+	void *mem;
+
+	(void)state;
+	assert_true(bytes > 0);
+	assert_int_equal(packed_inline_bytes(p, bytes), bytes);
+	assert_int_equal(packed_inline_bytes(p, bytes - 1), 0);
+	mem = malloc(bytes);
+	copy = packed_inline(mem, p);
+	packed_unref(p);
+	assert_int_equal(packed_count(copy), 3);
+	for (unsigned i = 0; i < 3; i++) {
+		struct value *v = packed_to_value(copy, i);
+
+		assert_string_equal(value_get_string(v, NULL), strings[i]);
+		value_unref(v);
+	}
+	free(mem);
+
+	/* One that holds a reference cannot be copied. */
+	f = failure_new("Internal", ERR_RETRY_NO, "x", 1, NULL, NULL, NULL);
+	packing_init(&k);
+	assert_int_equal(packing_failure(&k, f, NULL), 0);
+	packing_end_payload(&k);
+	p = packing_finish(&k);
+	assert_int_equal(packed_inline_bytes(p, 1000), 0);
+	packed_unref(p);
+	failure_unref(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_to_value),
 		cmocka_unit_test(test_concat_failures),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_inline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,6 +171,8 @@ static void validators(void **state)
 		{"type A = number @even @min(x) @min(1, 2) return A(-5)", "-5"},
 		{"type A = string @min_len(1) | number @min(-1) return A(-1), A('a'), A:is(-2)",
 			"-1,a,nil,expected A, got number"},
+		{"type A = - 3 | number @min(- --[[one]] 1) return A(-3), A(-1), A:is(-2)",
+			"-3,-1,nil,expected A, got number"},
 		{"type A = string @pattern('(?i)^(?:x|y)\\\\.$') return A('X.'), A:is('xz') == nil", "X.,true"}, );
 }
 
