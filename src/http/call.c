@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/secret.h"
 #include "http/internal.h"
 
 enum { DIAL_GRACE_MS = 100 };
@@ -106,7 +107,7 @@ void http_call_free(struct http_call *call)
 	free(call->unix_socket);
 	free(call->origin_host);
 	free(call->referer);
-	free(call->userinfo_auth);
+	secret_free(call->userinfo_auth);
 	free(call);
 }
 
@@ -193,6 +194,26 @@ static void timer_fired(struct loop_timer *t)
 		http_call_fail(call, false);
 	}
 	http_client_report(c);
+}
+
+void http_client_end_generation(struct http_client *c, uint64_t gen)
+{
+	http_client_drop_generation(c, gen);
+	list_for_each_safe(l, tmp, &c->calls) {
+		struct http_call *call = list_entry(l, struct http_call, link);
+
+		if (call->finished || !call->overlay || overlay_generation(call->overlay) != gen)
+			continue;
+		err_set(&call->err, ERR_UNAVAILABLE,
+			"the overlay network '%.256s' was replaced, and the time to finish is over",
+			overlay_id(call->overlay));
+		err_retryable(&call->err);
+		err_code(&call->err, "overlay_replaced");
+		http_call_fail(call, false);
+	}
+	/* Routes that calls made after the first time are gone from use now, too. */
+	http_client_drop_generation(c, gen);
+	http_client_report_later(c);
 }
 
 /* -- hops --------------------------------------------------------------------------------------------- */

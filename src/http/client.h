@@ -107,5 +107,7 @@ void http_call_read_cancel(struct http_call *call);
 
 /* Close idle connections of overlay generation `gen` (after a hot swap). */
 void http_client_drop_generation(struct http_client *c, uint64_t gen);
+/* The same, and end the calls and streams that still use it: UNAVAILABLE, code "overlay_replaced". */
+void http_client_end_generation(struct http_client *c, uint64_t gen);
 
 #endif

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/secret.h"
 #include "http/internal.h"
 
 /*
@@ -177,7 +178,7 @@ void http_handle_setup(struct http_handle *h, struct http_call *call)
 	bool wants_gzip = call->accept_gzip && strcmp(call->method, "HEAD") != 0;
 	bool wants_http2 = !call->overlay && !call->unix_socket && call->url.is_tls;
 	struct http_header_extra x = {
-		.authorization = call->userinfo_auth,
+		.authorization = secret_reveal(call->userinfo_auth),
 		.referer = call->referer,
 		.has_body = call->body != NULL,
 		.empty_length = !call->body && (strcmp(call->method, "POST") == 0 || strcmp(call->method, "PUT") == 0 ||

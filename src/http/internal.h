@@ -209,7 +209,7 @@ struct http_call {
 	struct http_url url;
 	char *origin_host; /* of the first hop, once there is another: credentials go there and below only */
 	char *referer;
-	char *userinfo_auth; /* Authorization made of the URL's credentials */
+	struct secret *userinfo_auth; /* Authorization made of the URL's credentials */
 	unsigned redirects;
 	struct http_route *route;
 	struct http_handle *handle;
@@ -277,7 +277,7 @@ bool http_redirect_is_wanted(const struct http_head *h);
 /* Turn `call` into its next hop; 0, or -1 with `call->err` set. */
 int http_redirect_follow(struct http_call *call, const char *location);
 /* Authorization from the URL's credentials, NULL when it has none. */
-char *http_basic_auth(const char *userinfo);
+struct secret *http_basic_auth(const char *userinfo);
 
 /* -- errors.c ---------------------------------------------------------------------------------------- */
 

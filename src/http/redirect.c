@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/base64.h"
+#include "base/secret.h"
 #include "http/internal.h"
 
 /*
@@ -55,12 +56,23 @@ static void drop_body(struct http_call *call)
 	http_header_set_drop(&call->headers, is_content);
 }
 
-char *http_basic_auth(const char *userinfo)
+static void wipe(struct buf *b)
+{
+	if (b->mem)
+		explicit_bzero(b->mem, b->cap);
+	buf_done(b);
+}
+
+struct secret *http_basic_auth(const char *userinfo)
 {
 	struct buf plain = BUF_INIT, out = BUF_INIT;
+	struct secret *s;
 
 	if (!userinfo)
 		return NULL;
+	/* At once, so that growing leaves no copies behind. */
+	buf_reserve(&plain, strlen(userinfo) + 1);
+	buf_reserve(&out, 2 * strlen(userinfo) + 16);
 	for (const char *p = userinfo; *p; p++) {
 		if (*p == '%' && isxdigit((unsigned char)p[1]) && isxdigit((unsigned char)p[2])) {
 			const char digits[3] = {p[1], p[2], '\0'};
@@ -75,8 +87,10 @@ char *http_basic_auth(const char *userinfo)
 		buf_addc(&plain, ':');
 	buf_adds(&out, "Basic ");
 	base64_encode(&out, buf_data(&plain), buf_len(&plain));
-	buf_done(&plain);
-	return buf_detach(&out, NULL);
+	s = secret_new(buf_data(&out), buf_len(&out));
+	wipe(&plain);
+	wipe(&out);
+	return s;
 }
 
 static void set_referer(struct http_call *call, const struct http_url *next)
@@ -123,7 +137,7 @@ int http_redirect_follow(struct http_call *call, const char *location)
 	set_referer(call, &next);
 	http_url_done(&call->url);
 	call->url = next;
-	free(call->userinfo_auth);
+	secret_free(call->userinfo_auth);
 	call->userinfo_auth = http_basic_auth(next.userinfo);
 	rc = 0;
 out:

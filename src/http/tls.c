@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -81,7 +82,7 @@ static void make_fingerprint(struct http_tls *t)
 
 	EVP_DigestInit_ex(md, EVP_sha256(), NULL);
 	hash_part(md, t->cert_pem);
-	hash_part(md, t->key_pem);
+	hash_part(md, secret_reveal(t->key_pem));
 	hash_part(md, t->ca_pem);
 	hash_part(md, t->server_name);
 	EVP_DigestUpdate(md, &t->insecure, sizeof(t->insecure));
@@ -120,7 +121,7 @@ int http_tls_new(const struct http_tls_options *o, struct http_tls **ret_tls, st
 		return err_code(e, "bad_tls_options");
 	t = xcalloc(1, sizeof(*t));
 	t->cert_pem = copy_given(o->cert_pem);
-	t->key_pem = copy_given(o->key_pem);
+	t->key_pem = given(o->key_pem) ? secret_new(o->key_pem, strlen(o->key_pem)) : NULL;
 	t->ca_pem = copy_given(o->ca_pem);
 	t->server_name = copy_given(o->server_name);
 	t->insecure = o->insecure_skip_verify;
@@ -133,18 +134,16 @@ void http_tls_free(struct http_tls *t)
 {
 	if (!t)
 		return;
-	if (t->key_pem)
-		OPENSSL_cleanse(t->key_pem, strlen(t->key_pem));
+	secret_free(t->key_pem);
 	free(t->cert_pem);
-	free(t->key_pem);
 	free(t->ca_pem);
 	free(t->server_name);
 	free(t);
 }
 
-static void set_blob(CURL *easy, CURLoption option, char *pem)
+static void set_blob(CURL *easy, CURLoption option, const char *pem)
 {
-	struct curl_blob blob = {.data = pem, .len = pem ? strlen(pem) : 0, .flags = CURL_BLOB_NOCOPY};
+	struct curl_blob blob = {.data = (char *)(uintptr_t)pem, .len = pem ? strlen(pem) : 0, .flags = CURL_BLOB_NOCOPY};
 
 	if (pem)
 		curl_easy_setopt(easy, option, &blob);
@@ -153,7 +152,7 @@ static void set_blob(CURL *easy, CURLoption option, char *pem)
 void http_tls_apply(const struct http_tls *t, CURL *easy)
 {
 	set_blob(easy, CURLOPT_SSLCERT_BLOB, t->cert_pem);
-	set_blob(easy, CURLOPT_SSLKEY_BLOB, t->key_pem);
+	set_blob(easy, CURLOPT_SSLKEY_BLOB, secret_reveal(t->key_pem));
 	if (t->ca_pem) {
 		/* The blob replaces the file, but a directory of certificates would still be trusted beside it. */
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);

@@ -9,11 +9,12 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "http/client.h"
 
 struct http_tls {
 	char *cert_pem;
-	char *key_pem;
+	struct secret *key_pem;
 	char *ca_pem;
 	char *server_name;
 	bool insecure;

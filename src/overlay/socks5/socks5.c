@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "overlay/driver.h"
 #include "overlay/socks5/client.h"
 
@@ -28,8 +29,8 @@ struct socks5 {
 	struct overlay base;
 	char host[HOST_TEXT_MAX + 1];
 	uint16_t port;
-	char *username; /* NULL when absent */
-	char *password;
+	struct secret *username; /* NULL when absent */
+	struct secret *password;
 	unsigned char secret[SECRET_BYTES]; /* only with ISOLATION_PROCESS, _HOST, _NAME */
 	atomic_bool warned;
 };
@@ -41,25 +42,18 @@ struct socks5_dial {
 
 /* -- the entry ------------------------------------------------------------------------------------ */
 
-static void erase_string(char *s)
-{
-	if (s)
-		explicit_bzero(s, strlen(s));
-	free(s);
-}
-
 static void socks5_close(struct overlay *o)
 {
 	struct socks5 *s = container_of(o, struct socks5, base);
 
-	erase_string(s->username);
-	erase_string(s->password);
+	secret_free(s->username);
+	secret_free(s->password);
 	explicit_bzero(s->secret, sizeof(s->secret));
 	free(s);
 }
 
 /* Like value_read_string(), but an error never shows the value: `password: 123456` is wrong, yet still a password. */
-static int read_secret(const struct value *data, const char *key, char **ret, struct err *e)
+static int read_secret(const struct value *data, const char *key, struct secret **ret, struct err *e)
 {
 	const struct value *v = value_get(data, key);
 	const char *text;
@@ -77,7 +71,7 @@ static int read_secret(const struct value *data, const char *key, char **ret, st
 	if (memchr(text, '\0', len))
 		return err_set(e, ERR_INVALID,
 			"invalid configuration: network: field '%s' (line %u) contains a NUL byte", key, value_line(v));
-	*ret = xmemdupz(text, len);
+	*ret = secret_new(text, len);
 	return 0;
 }
 
@@ -172,8 +166,8 @@ static struct dial *socks5_dial(struct overlay *o, const struct dial_options *op
 		.proxy_port = s->port,
 		.host = opt->host,
 		.port = opt->port,
-		.username = s->username,
-		.password = s->password,
+		.username = secret_reveal(s->username),
+		.password = secret_reveal(s->password),
 		.deadline_ns = opt->deadline_ns,
 	};
 	char token[TOKEN_TEXT] = "";
