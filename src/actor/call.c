@@ -5,6 +5,7 @@
 
 #include "actor/worker.h"
 #include "base/alloc.h"
+#include "base/log.h"
 
 struct call {
 	struct worker *worker;
@@ -12,6 +13,7 @@ struct call {
 	struct frame *frame; /* while it waits for a place */
 	struct packed *args;
 	struct process *process; /* NULL while it waits */
+	struct exchange *exchange; /* NULL: it answers no HTTP request */
 	call_done_fn *done;
 	void *arg;
 	struct list wait_link; /* in call_pool.waiters */
@@ -22,6 +24,7 @@ struct call {
 /* How many run at once is counted over all workers; idle instances stay with the worker that made them. */
 struct call_pool {
 	atomic_int places; /* free ones; negative: that many wait */
+	unsigned calls_max;
 	atomic_bool closed;
 	pthread_mutex_t lock;
 	struct list waiters;
@@ -36,6 +39,7 @@ struct call_pool *call_pool_new(struct scheduler *s, unsigned calls_max)
 	struct call_pool *pool = xcalloc(1, sizeof(*pool));
 
 	atomic_init(&pool->places, (int)calls_max);
+	pool->calls_max = calls_max;
 	atomic_init(&pool->closed, false);
 	pthread_mutex_init(&pool->lock, NULL);
 	list_init(&pool->waiters);
@@ -44,6 +48,11 @@ struct call_pool *call_pool_new(struct scheduler *s, unsigned calls_max)
 	for (unsigned i = 0; i < s->nworkers; i++)
 		list_init(&pool->idle[i].link);
 	return pool;
+}
+
+unsigned call_pool_max(const struct call_pool *pool)
+{
+	return pool->calls_max;
 }
 
 void call_pool_keep(struct call_pool *pool)
@@ -100,6 +109,46 @@ static void close_here(struct worker *w, void *arg)
 
 	drop_idle(w, &p->pool->idle[w->index]);
 	program_unref(p);
+}
+
+struct warming {
+	struct program *program;
+	struct frame *frame;
+	unsigned n;
+};
+
+static void warm_here(struct worker *w, void *arg)
+{
+	struct warming *warm = arg;
+	struct program *p = warm->program;
+	struct instance *in;
+	struct err e;
+
+	for (unsigned i = 0; i < warm->n; i++) {
+		if (w->closing || atomic_load_explicit(&p->pool->closed, memory_order_acquire))
+			break;
+		if (worker_make_instance(w, p->code, warm->frame, &in, &e) < 0) {
+			log_error("function", "the pool of a function could not be filled: its chunk fails",
+				LOG_STR("entry", p->id), LOG_STR("error", e.text));
+			break;
+		}
+		put_idle(w, &p->pool->idle[w->index], in);
+	}
+	program_unref(p);
+	frame_unref(warm->frame);
+	free(warm);
+}
+
+void call_pool_warm(struct program *p, unsigned n, struct frame *frame)
+{
+	unsigned nworkers = p->pool->sched->nworkers;
+
+	for (unsigned i = 0; i < nworkers && i < n; i++) {
+		struct warming *warm = xmalloc(sizeof(*warm));
+
+		*warm = (struct warming){program_ref(p), frame_ref(frame), n / nworkers + (i < n % nworkers)};
+		worker_run_later(&p->pool->sched->workers[i], warm_here, warm);
+	}
 }
 
 void call_pool_close(struct program *p)
@@ -212,10 +261,11 @@ static int begin(struct call *c, struct frame *frame, struct packed *args, struc
 	p->program = program_ref(c->program);
 	p->frame = frame_ref(frame);
 	p->number = worker_take_number(w);
+	p->exchange = c->exchange;
 	p->ended = on_ended;
 	p->ended_arg = c;
 	c->process = p;
-	process_publish(p);
+	process_publish(p, NULL);
 	return 0;
 }
 
@@ -268,6 +318,13 @@ static void forget(void *arg, const struct process_end *end)
 	(void)arg, (void)end;
 }
 
+void call_attach(struct call *c, struct exchange *x)
+{
+	c->exchange = x;
+	if (c->process)
+		c->process->exchange = x;
+}
+
 void call_cancel(struct call *c)
 {
 	static const char text[] = "context canceled";
@@ -280,6 +337,7 @@ void call_cancel(struct call *c)
 		struct process *p = c->process;
 
 		p->ended = forget;
+		p->exchange = NULL;
 		p->ended_arg = NULL;
 		process_abort(p, failure_new("Canceled", ERR_RETRY_NO, text, strlen(text), NULL, NULL, NULL));
 		call_free(c);

@@ -18,6 +18,9 @@ typedef void call_done_fn(void *arg, struct packed *value, struct failure *failu
  * worker; never after call_cancel(). Errors that are known at once: UNAVAILABLE "pool is closed", those of instance_new(). */
 int call_start(struct worker *w, struct program *program, struct frame *frame, struct packed *args, call_done_fn *done,
 	void *arg, struct call **ret_call, struct err *e);
+/* The call answers that HTTP request: its process finds it as process->exchange. Right after call_start(), before the worker's next turn. Borrowed until the call is
+ * over or cancelled. */
+void call_attach(struct call *c, struct exchange *x);
 /* The caller went away: abort the callee with "context canceled". NULL is fine. */
 void call_cancel(struct call *c);
 
@@ -25,8 +28,13 @@ void call_cancel(struct call *c);
 struct call_pool *call_pool_new(struct scheduler *s, unsigned calls_max);
 /* Instances stay however long they are idle, so what their chunk keeps lives as long as the function. Before the first call. */
 void call_pool_keep(struct call_pool *pool);
+/* Make `n` idle instances now, spread over the workers, whose chunks run under `frame` (borrowed). A chunk that fails is one record of the log; calls will
+ * meet the error again. The scheduler has started. Main thread. */
+void call_pool_warm(struct program *p, unsigned n, struct frame *frame);
 /* No new calls; running ones finish; idle instances are freed on their workers. Main thread. */
 void call_pool_close(struct program *p);
 void call_pool_free(struct call_pool *pool);
+/* How many calls run at once. */
+unsigned call_pool_max(const struct call_pool *pool);
 
 #endif

@@ -6,6 +6,7 @@
  * the end of a cycle looks at every thread of a heap, which is why a heap has a bounded number of processes.
  */
 #include "actor/worker.h"
+#include "base/block_cache.h"
 
 enum {
 	PAUSE_MS = 5,      /* between slices while there is some work */
@@ -38,6 +39,7 @@ static void on_rest(struct loop_timer *t)
 		if (!h) {
 			for (unsigned i = 0; i < w->nheaps; i++)
 				heap_give_back(w->heaps[i]);
+			block_give_back();
 			return; /* armed again by the next work */
 		}
 		heap_collect_step(h);

@@ -21,16 +21,19 @@ static void write_stack(const char *stack, struct buf *out)
 	value_unref(list);
 }
 
-void crash_log(enum log_level level, const char *entry, struct pid pid, const char *starter, const struct failure *f)
+void crash_log(enum log_level level, const struct crash *c)
 {
+	const struct failure *f = c->failure;
 	struct buf stack = BUF_INIT;
 	char text[PID_TEXT_MAX];
 
 	if (!log_enabled(level))
 		return;
 	write_stack(f->stack, &stack);
-	LOG_AT(level, "process", "process failed", LOG_STR("entry", entry), LOG_STR("pid", pid_format(pid, text)),
-		LOG_STR("started_by", starter), LOG_STR("error", f->message), LOG_STR("kind", f->kind),
+	LOG_AT(level, "process", "process failed", LOG_STR("entry", c->entry), LOG_STR("pid", pid_format(c->pid, text)),
+		LOG_STR("actor", c->actor ? c->actor : ""), LOG_STR("started_by", c->starter ? c->starter : ""),
+		LOG_STR("started_by_entry", c->starter_entry ? c->starter_entry : ""), LOG_STR("error", f->message),
+		LOG_STR("kind", f->kind),
 		((struct log_field){.key = "stack", .type = LOG_TYPE_JSON, .str = buf_str(&stack)}));
 	buf_done(&stack);
 }

@@ -1,5 +1,5 @@
 /*
- * crash.h - telling the developer why a process ended: one log record with entry, pid, who started it, error and stack.
+ * crash.h - telling the developer why a process ended: one log record with entry, pid, actor, who started it, error and stack.
  *
  * For ends nobody is told of otherwise: services, and processes that nobody monitors. Any thread.
  */
@@ -10,7 +10,17 @@
 #include "base/log.h"
 #include "engine/failure.h"
 
-/* `starter` is a pid's text or the service's id; "" = the system. The stack is a list, innermost frame first. */
-void crash_log(enum log_level level, const char *entry, struct pid pid, const char *starter, const struct failure *f);
+/* All borrowed; NULL or "" where there is none. */
+struct crash {
+	const char *entry; /* whose code failed; the stack has its lines */
+	struct pid pid;
+	const char *actor;         /* the id it acted as; "" = nobody */
+	const char *starter;       /* a pid's text or the service's id; "" = the system */
+	const char *starter_entry; /* what ran under that pid */
+	const struct failure *failure;
+};
+
+/* The stack is a list, innermost frame first: "app:worker:12 (deep)". */
+void crash_log(enum log_level level, const struct crash *c);
 
 #endif

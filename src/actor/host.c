@@ -14,10 +14,14 @@ struct host *host_new(enum host_type type, const char *id)
 	refcount_init(&h->refs);
 	h->type = type;
 	h->id = atom(id);
-	h->workers_max = 1;
+	atomic_init(&h->workers_max, 1);
 	h->stop_timeout_ms = 10000;
 	atomic_init(&h->state, HOST_STOPPED);
 	atomic_init(&h->nprocesses, 0);
+	atomic_init(&h->nplaces, 0);
+	atomic_init(&h->processes_max, 0);
+	atomic_init(&h->mailbox_max, 0);
+	atomic_init(&h->cancel_deadline_ns, 0);
 	return h;
 }
 
@@ -32,6 +36,30 @@ void host_unref(struct host *h)
 {
 	if (h && refcount_dec(&h->refs))
 		free(h);
+}
+
+int host_enter(struct host *h, struct err *e)
+{
+	unsigned max = atomic_load_explicit(&h->processes_max, memory_order_relaxed);
+
+	/* Counted first, so that two spawns cannot both take the last place. */
+	if (atomic_fetch_add_explicit(&h->nplaces, 1, memory_order_relaxed) < max || max == 0) {
+		atomic_fetch_add_explicit(&h->nprocesses, 1, memory_order_relaxed);
+		return 0;
+	}
+	host_free_place(h);
+	err_set(e, ERR_RATE_LIMITED, "host %s is full: it runs %u processes (host.max_processes)", h->id, max);
+	return err_retryable(e);
+}
+
+void host_free_place(struct host *h)
+{
+	atomic_fetch_sub_explicit(&h->nplaces, 1, memory_order_relaxed);
+}
+
+void host_leave(struct host *h)
+{
+	atomic_fetch_sub_explicit(&h->nprocesses, 1, memory_order_release);
 }
 
 struct hosts {

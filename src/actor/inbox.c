@@ -5,18 +5,14 @@
 
 #include "base/alloc.h"
 
-struct inbox *inbox_new(void)
+void inbox_init(struct inbox *box)
 {
-	struct inbox *box = xcalloc(1, sizeof(*box));
-
+	*box = (struct inbox){0};
 	list_init(&box->subscriptions);
-	return box;
 }
 
-void inbox_free(struct inbox *box)
+void inbox_done(struct inbox *box)
 {
-	if (!box)
-		return;
 	list_for_each_safe(l, tmp, &box->subscriptions) {
 		struct subscription *s = list_entry(l, struct subscription, link);
 
@@ -27,6 +23,21 @@ void inbox_free(struct inbox *box)
 	message_queue_clear(&box->unrouted);
 	message_queue_clear(&box->general);
 	message_queue_clear(&box->events);
+}
+
+struct inbox *inbox_new(void)
+{
+	struct inbox *box = xmalloc(sizeof(*box));
+
+	inbox_init(box);
+	return box;
+}
+
+void inbox_free(struct inbox *box)
+{
+	if (!box)
+		return;
+	inbox_done(box);
 	free(box);
 }
 

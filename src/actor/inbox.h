@@ -40,6 +40,9 @@ struct inbox {
 	void *lua; /* the binding's: the Lua state it hands messages over on */
 };
 
+/* In the caller's storage. */
+void inbox_init(struct inbox *box);
+void inbox_done(struct inbox *box);
 struct inbox *inbox_new(void);
 /* The channels are the binding's to release before. NULL is fine. */
 void inbox_free(struct inbox *box);

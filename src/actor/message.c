@@ -5,14 +5,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/alloc.h"
+#include "base/block_cache.h"
 
 struct message *message_new(const char *topic, size_t topic_len, struct pid from, struct packed *payload)
 {
 	struct message *m;
 
 	assert(topic_len <= MESSAGE_TOPIC_MAX);
-	m = xmalloc(sizeof(*m) + topic_len + 1);
+	m = block_alloc(sizeof(*m) + topic_len + 1);
 	*m = (struct message){.from = from, .payload = payload, .topic_len = (uint16_t)topic_len, .type = MESSAGE_USER};
 	memcpy(m->topic, topic, topic_len);
 	m->topic[topic_len] = '\0';
@@ -47,7 +47,7 @@ void message_free(struct message *m)
 		return;
 	packed_unref(m->payload);
 	failure_unref(m->failure);
-	free(m);
+	block_free(m, sizeof(*m) + m->topic_len + 1);
 }
 
 void message_queue_push(struct message_queue *q, struct message *m)

@@ -6,6 +6,7 @@
 #ifndef ACTOR_MESSAGE_H
 #define ACTOR_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ enum message_type {
 	MESSAGE_LINK,
 	MESSAGE_UNLINK,
 	MESSAGE_TERMINATE, /* fails with `failure` */
+	MESSAGE_DEADLINE,  /* the same, `after_ns` from now */
 };
 
 struct message {
@@ -37,10 +39,14 @@ struct message {
 	struct pid from;
 	struct packed *payload; /* may be NULL: none */
 	struct failure *failure;
-	int64_t at_seconds; /* of events: Unix time */
-	uint32_t order;     /* arrival in the receiver, set there */
+	union {
+		int64_t at_seconds; /* of events: Unix time */
+		uint64_t after_ns;  /* of MESSAGE_DEADLINE */
+	};
+	uint32_t order; /* arrival in the receiver, set there */
 	uint16_t topic_len;
 	uint8_t type; /* enum message_type */
+	bool counted; /* in the receiver's quota, see quota.h */
 	char topic[]; /* NUL-terminated */
 };
 

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 
-enum { CAP_MIN = 16 };
+enum { CAP_MIN = 4 };
 
 static size_t home(const struct number_map *m, uint64_t key)
 {

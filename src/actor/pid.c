@@ -66,7 +66,7 @@ static uint64_t parse_number(const char *s, size_t len)
 	return n;
 }
 
-int pid_parse(const char *s, size_t len, struct pid *ret_pid, struct err *e)
+static int parse(const char *s, size_t len, struct pid *ret_pid, struct err *e)
 {
 	const char *end, *first, *last, *node_end;
 
@@ -88,5 +88,39 @@ int pid_parse(const char *s, size_t len, struct pid *ret_pid, struct err *e)
 	last++;
 	ret_pid->number = parse_number(last, (size_t)(end - last));
 	ret_pid->host = first == s ? pid_system.host : atom_find(s, (size_t)(first - s));
+	return 0;
+}
+
+/* A thread meets the same pids again and again: what a text means never changes, once its host is known. */
+enum { KNOWN_PIDS = 128, KNOWN_TEXT_MAX = 55 };
+
+struct known_pid {
+	struct pid pid;
+	uint8_t len;
+	char text[KNOWN_TEXT_MAX];
+};
+
+int pid_parse(const char *s, size_t len, struct pid *ret_pid, struct err *e)
+{
+	static _Thread_local struct known_pid known[KNOWN_PIDS];
+	struct known_pid *k;
+	uint64_t last;
+
+	if (len < sizeof(last) || len > KNOWN_TEXT_MAX)
+		return parse(s, len, ret_pid, e);
+	/* The digits are at the end. */
+	memcpy(&last, s + len - sizeof(last), sizeof(last));
+	k = &known[last * 0x9e3779b97f4a7c15u >> 57];
+	if (k->len == len && memcmp(k->text, s, len) == 0) {
+		*ret_pid = k->pid;
+		return 0;
+	}
+	if (parse(s, len, ret_pid, e) < 0)
+		return -1;
+	if (ret_pid->host) {
+		k->pid = *ret_pid;
+		k->len = (uint8_t)len;
+		memcpy(k->text, s, len);
+	}
 	return 0;
 }

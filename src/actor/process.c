@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "actor/crash.h"
+#include "actor/quota.h"
 #include "actor/worker.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -33,18 +34,13 @@ uint64_t worker_take_number(struct worker *w)
 
 struct process *process_alloc(struct worker *w)
 {
-	struct process *p = w->spare;
+	struct process *p = pool_alloc(&w->pool, sizeof(*p));
 
-	if (p) {
-		w->spare = (struct process *)p->ended_arg;
-		w->nspare--;
-	} else {
-		p = xmalloc(sizeof(*p));
-	}
 	*p = (struct process){.worker = w, .post.run = process_notice_post};
 	mailbox_init(&p->mailbox);
 	atomic_init(&p->posted, false);
 	atomic_init(&p->named, false);
+	atomic_init(&p->doomed, false);
 	list_init(&p->run_link);
 	p->task.ops = &process_task_ops;
 	return p;
@@ -52,38 +48,44 @@ struct process *process_alloc(struct worker *w)
 
 void process_free(struct process *p)
 {
-	struct worker *w = p->worker;
-
-	if (w->nspare >= WORKER_SPARE_PROCESSES) {
-		free(p);
-		return;
-	}
-	p->ended_arg = w->spare;
-	w->spare = p;
-	w->nspare++;
+	pool_release(&p->worker->pool, p, sizeof(*p));
 }
 
-void process_publish(struct process *p)
+/* Only the owner writes. */
+static void count_processes(struct worker *w, int more)
+{
+	unsigned n = atomic_load_explicit(&w->nprocesses, memory_order_relaxed);
+
+	atomic_store_explicit(&w->nprocesses, n + (unsigned)more, memory_order_relaxed);
+}
+
+void process_publish(struct process *p, struct spawn *s)
 {
 	struct worker *w = p->worker;
+	struct message *m;
 
 	pthread_mutex_lock(&w->lock);
+	if (s && number_map_remove(&w->unborn, p->number)) {
+		/* Until now others could still add to these. */
+		atomic_store_explicit(&p->named, s->named, memory_order_relaxed);
+		while ((m = message_queue_pop(&s->first)))
+			mailbox_post(&p->mailbox, m);
+	}
 	number_map_set(&w->processes, p->number, p);
 	pthread_mutex_unlock(&w->lock);
-	atomic_fetch_add_explicit(&w->nprocesses, 1, memory_order_relaxed);
-	if (p->host) {
-		atomic_fetch_add_explicit(&p->host->nprocesses, 1, memory_order_relaxed);
-		if (p->host->hide_logs)
-			log_mute(1);
-	}
+	count_processes(w, 1);
+	if (p->host && p->host->hide_logs)
+		log_mute(1);
 	worker_enqueue(w, p);
 }
 
 static void release_parts(struct process *p)
 {
 	relations_free(p);
+	quota_free(p);
 	process_drop_upgrade(p);
-	inbox_free(p->inbox);
+	if (p->inbox)
+		inbox_done(p->inbox);
 	message_queue_clear(&p->queue);
 	mailbox_done(&p->mailbox);
 	frame_unref(p->frame);
@@ -105,7 +107,7 @@ void process_discard(struct process *p)
 }
 
 /* An end with an error nobody else is told of. */
-static void report_end(const struct process *p, const struct failure *f)
+void process_report_end(const struct process *p, const struct failure *f)
 {
 	char starter[PID_TEXT_MAX] = "";
 
@@ -113,7 +115,12 @@ static void report_end(const struct process *p, const struct failure *f)
 		return;
 	if (p->parent.number != 0)
 		pid_format(p->parent, starter);
-	crash_log(LOG_ERROR, p->program->id, process_pid(p), starter, f);
+	crash_log(LOG_ERROR, &(struct crash){.entry = p->program->id,
+				     .pid = process_pid(p),
+				     .actor = p->frame->actor ? identity_id(p->frame->actor) : NULL,
+				     .starter = starter,
+				     .starter_entry = p->parent_entry,
+				     .failure = f});
 }
 
 void process_retire(struct process *p, struct packed *value, struct failure *failure)
@@ -125,7 +132,7 @@ void process_retire(struct process *p, struct packed *value, struct failure *fai
 	if (p->dead)
 		return;
 	p->dead = true;
-	report_end(p, failure);
+	process_report_end(p, failure);
 	if (p->queued) {
 		list_remove(&p->run_link);
 		p->queued = false;
@@ -136,6 +143,9 @@ void process_retire(struct process *p, struct packed *value, struct failure *fai
 	pthread_mutex_unlock(&w->lock);
 	if (atomic_load_explicit(&p->named, memory_order_relaxed))
 		names_release(w->sched->names, process_pid(p));
+	if (p->host)
+		host_free_place(p->host);
+	quota_close(p);
 	relations_announce(p, value, failure);
 	/* Nobody can reach the mailbox any more; who asked to watch just before is answered now. */
 	mailbox_take_all(&p->mailbox, &late);
@@ -174,13 +184,13 @@ static void reap_one(struct worker *w, struct process *p)
 		call_pool_put(w, p->program, in);
 	else
 		worker_drop_instance(w, in);
-	atomic_fetch_sub_explicit(&w->nprocesses, 1, memory_order_relaxed);
+	count_processes(w, -1);
 	if (ended)
 		ended(ended_arg, &end);
 	if (host && host->hide_logs)
 		log_mute(-1);
 	if (host)
-		atomic_fetch_sub_explicit(&host->nprocesses, 1, memory_order_release);
+		host_leave(host);
 	release_parts(p);
 	packed_unref(end.value);
 	failure_unref(end.failure);
@@ -236,6 +246,38 @@ void process_notice_post(struct loop_post *post)
 	worker_enqueue(p->worker, p);
 }
 
+/* A message for Lua, next in the order of arrival. */
+static void accept(struct process *p, struct message *m)
+{
+	m->order = p->next_order++;
+	if (p->inbox)
+		inbox_route(p->inbox, m);
+	else
+		message_queue_push(&p->queue, m);
+}
+
+void process_post_here(struct process *p, struct message *m)
+{
+	/* What waits in the mailbox came before, also where another worker posted it and told us so. */
+	if (m->type == MESSAGE_USER && mailbox_is_empty(&p->mailbox))
+		accept(p, m);
+	else
+		mailbox_post(&p->mailbox, m);
+}
+
+bool process_send_here(struct process *self, struct pid to, struct message *m)
+{
+	struct worker *w = self->worker;
+	struct process *p = number_map_get(&w->processes, to.number);
+
+	if (!p || p->quota || process_pid(p).host != to.host)
+		return false;
+	process_post_here(p, m);
+	if (!p->running)
+		worker_enqueue(w, p);
+	return true;
+}
+
 void process_drain(struct process *p)
 {
 	struct message_queue q = {0};
@@ -245,13 +287,8 @@ void process_drain(struct process *p)
 		return;
 	mailbox_take_all(&p->mailbox, &q);
 	while ((m = message_queue_pop(&q))) {
-		if (!signal_handle(p, m))
-			continue;
-		m->order = p->next_order++;
-		if (p->inbox)
-			inbox_route(p->inbox, m);
-		else
-			message_queue_push(&p->queue, m);
+		if (signal_handle(p, m))
+			accept(p, m);
 	}
 }
 
@@ -262,6 +299,14 @@ static void on_deliver(struct task *t)
 	process_drain(p);
 	if (p->inbox)
 		p->worker->sched->hooks.deliver(p);
+}
+
+static bool on_supply(struct task *t, struct lua_State *L, struct channel *ch)
+{
+	struct process *p = process_of_task(t);
+
+	process_drain(p);
+	return p->inbox && !t->killed && p->worker->sched->hooks.supply(p, L, ch);
 }
 
 static void on_wake(struct task *t)
@@ -279,7 +324,15 @@ const struct task_ops process_task_ops = {
 	.wake = on_wake,
 	.may_be_woken = on_may_be_woken,
 	.deliver = on_deliver,
+	.supply = on_supply,
 };
+
+/* Only the owner writes, so no atomic addition is needed. */
+static void begin_epoch(struct worker *w)
+{
+	atomic_store_explicit(
+		&w->epoch, atomic_load_explicit(&w->epoch, memory_order_relaxed) + 1, memory_order_relaxed);
+}
 
 void process_step(struct process *p)
 {
@@ -290,9 +343,9 @@ void process_step(struct process *p)
 	p->running = true;
 	w->running = p;
 	w->heap = instance_heap(p->task.instance);
-	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_relaxed);
+	begin_epoch(w);
 	st = task_run(&p->task, BUDGET_RESUMES);
-	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_relaxed);
+	begin_epoch(w);
 	w->heap = NULL;
 	w->running = NULL;
 	p->running = false;
@@ -318,7 +371,8 @@ void process_step(struct process *p)
 struct inbox *process_open_inbox(struct process *p)
 {
 	if (!p->inbox) {
-		p->inbox = inbox_new();
+		p->inbox = &p->own_inbox;
+		inbox_init(p->inbox);
 		inbox_route_all(p->inbox, &p->queue);
 	}
 	return p->inbox;

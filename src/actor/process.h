@@ -22,6 +22,8 @@
 #include "base/list.h"
 #include "engine/task.h"
 
+struct exchange;
+struct quota;
 struct relations;
 
 /* How a process ended: exactly one of value/failure counts; both are borrowed. */
@@ -43,21 +45,26 @@ struct process {
 	struct frame *frame;
 	struct host *host; /* NULL: a function call */
 	uint64_t number;
-	struct pid parent; /* who spawned it; number 0: the system. Not of calls */
+	struct pid parent;        /* who spawned it; number 0: the system. Not of calls */
+	const char *parent_entry; /* an atom, or NULL: what ran there */
 	struct mailbox mailbox;
 	struct loop_post post;      /* another worker posted: look at the mailbox */
 	struct list run_link;       /* in the run queue */
 	struct message_queue queue; /* arrived before `inbox` was opened */
-	struct inbox *inbox;
-	struct relations *relations; /* monitors and links; NULL = none */
+	struct inbox *inbox;        /* `own_inbox` once it is open, else NULL */
+	struct inbox own_inbox;
+	struct relations *relations; /* monitors, links, a deadline; NULL = none */
+	struct quota *quota;         /* how many messages may wait for it; NULL = any number */
 	struct terminal *terminal;   /* on a terminal host */
 	struct upgrade *upgrade;     /* asked for: instead of ending, it begins anew */
 	struct resource *resources;  /* open streams and the like, released when it ends */
+	struct exchange *exchange;   /* of the HTTP request that a call answers, see call_attach(); borrowed */
 	process_ended_fn *ended;
 	void *ended_arg;
 	uint32_t next_order;
 	atomic_bool posted; /* `post` is on its way */
 	atomic_bool named;  /* holds a name, or did */
+	atomic_bool doomed; /* another worker asked for its end: also code that cannot yield stops */
 	bool queued;
 	bool running;
 	bool dead; /* unroutable; freed when `post` has come home */
@@ -85,6 +92,7 @@ struct spawn {
 	struct message_queue first; /* initial messages, `from` the system */
 	char *name;                 /* claim this name, or be its holder; NULL = none */
 	struct pid parent;          /* whom monitor and link are for */
+	const char *parent_entry;   /* an atom, or NULL */
 	bool monitor;
 	bool link;
 	process_ended_fn *ended;
@@ -94,6 +102,7 @@ struct spawn {
 	struct pid pid;
 	bool found; /* the name was taken: `pid` is its holder, nothing was made */
 	bool failed;
+	bool named; /* spawn_ahead(): a name was registered for it meanwhile */
 
 	/* spawn_start() only. */
 	struct worker *worker;
@@ -114,6 +123,10 @@ void spawn_free(struct spawn *s); /* NULL is fine */
 int spawn_run(struct worker *w, struct spawn *s);
 /* The same on worker `w` from any other thread: `s->done(s)` runs later on `s->reply_loop` and then owns `s`. */
 void spawn_start(struct worker *w, struct spawn *s);
+/* The same without waiting for the outcome, when that is known beforehand: the program's chunks are steady (engine/code.h), and the host has room. True: `s->pid` was
+ * written to `ret_pid` and `s` is taken; the pid can be used at once, what is sent to it waits for it. If memory is out over there, or the host stops, the
+ * process ends with that error before it began. False: nothing was done. On a worker's thread. */
+bool spawn_ahead(struct worker *w, struct spawn *s, struct pid *ret_pid);
 /* Where it should run: `here` (NULL: not on a worker), unless another worker has less to do and the program is not known to be quick, or
  * crowds must be levelled out. */
 struct worker *spawn_place(struct scheduler *sched, struct worker *here, const struct spawn *s);
@@ -122,6 +135,8 @@ struct worker *spawn_place(struct scheduler *sched, struct worker *here, const s
 
 /* Put `m` (taken, also on failure) into the target's mailbox. NOT_FOUND "process not found" / "host not found". */
 int process_send(struct scheduler *s, struct pid to, struct message *m, struct err *e);
+/* The quick way: post `m` if the receiver lives on the worker of `self`, who runs, and its mailbox has no bound. False: it does not, and nothing was done. */
+bool process_send_here(struct process *self, struct pid to, struct message *m);
 bool process_exists(struct scheduler *s, struct pid pid);
 /* Give a live process a name, released when it ends. ALREADY_EXISTS "name already registered"; NOT_FOUND "process not found". */
 int process_name(struct scheduler *s, struct pid pid, const char *name, struct err *e);
@@ -131,10 +146,18 @@ int process_monitor(struct process *self, struct pid target, struct err *e);
 void process_unmonitor(struct process *self, struct pid target);
 int process_link(struct process *self, struct pid target, struct err *e);
 void process_unlink(struct process *self, struct pid target);
-/* Enqueue a CANCEL event. */
+/* Enqueue a CANCEL event: the process decides by itself how to end. When it has not within `deadline_ns` (0: any time) after it is told, it is terminated: Timeout,
+ * "process terminated: it did not stop within 5s after it was canceled". Of several deadlines the earliest holds; an upgrade does not escape it. A process on a terminal host
+ * gets no deadline. CANCEL_DEADLINE_OF_HOST: what its host says (host.cancel_deadline). */
+#define CANCEL_DEADLINE_OF_HOST UINT64_MAX
+#define CANCEL_DEADLINE_NS_MAX (1ull << 62)
+int process_cancel_within(struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len,
+	uint64_t deadline_ns, struct err *e);
+/* The same with the host's deadline. */
 int process_cancel(
 	struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e);
-/* "process terminated". A process on a terminal host is left alone (success). INTERNAL "process not found". */
+/* "process terminated", now or as soon as its code can be interrupted: between two instructions, also in a chunk and in callbacks of library functions, and while it waits for
+ * anything. A process on a terminal host is left alone (success). INTERNAL "process not found". */
 int process_terminate(struct scheduler *s, struct pid target, struct err *e);
 
 /* -- owner's side ------------------------------------------------------------------------------------ */

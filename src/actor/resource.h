@@ -6,6 +6,7 @@
 #ifndef ACTOR_RESOURCE_H
 #define ACTOR_RESOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A zeroed one is not owned. */
@@ -13,6 +14,7 @@ struct resource {
 	struct resource *next;
 	struct resource **link; /* what points to this one; NULL = not owned */
 	void (*release)(struct resource *r);
+	bool lasting; /* belongs to the pid: stays when the process replaces its code */
 };
 
 /* `head` is the owner's, NULL at first (process->resources). */
@@ -35,6 +37,22 @@ static inline void resource_drop(struct resource *r)
 	if (r->next)
 		r->next->link = r->link;
 	r->link = NULL;
+}
+
+/* The owner replaces its code: all but the lasting ones go. */
+static inline void resources_release_passing(struct resource **head)
+{
+	struct resource *r;
+
+	/* Releasing one may drop others: begin again each time. */
+	do {
+		for (r = *head; r && r->lasting; r = r->next)
+			;
+		if (r) {
+			resource_drop(r);
+			r->release(r);
+		}
+	} while (r);
 }
 
 /* The owner ends. */

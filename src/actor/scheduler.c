@@ -312,6 +312,11 @@ unsigned scheduler_nprocesses(struct scheduler *s)
 	return n;
 }
 
+size_t scheduler_heap_memory_max(const struct scheduler *s)
+{
+	return s->heap_memory_max;
+}
+
 const struct module_list *scheduler_modules(const struct scheduler *s)
 {
 	return &s->modules;

@@ -18,7 +18,9 @@
 #include "engine/module.h"
 #include "loop/loop.h"
 
+struct channel;
 struct frame;
+struct lua_State;
 struct process;
 struct scheduler;
 struct worker;
@@ -32,6 +34,8 @@ enum {
 struct process_hooks {
 	/* Hand waiting messages (process->inbox) to channels. */
 	void (*deliver)(struct process *p);
+	/* Push the next message for that channel on L, where its running code asks for it; false when none waits. */
+	bool (*supply)(struct process *p, struct lua_State *L, struct channel *ch);
 	/* The process ends: let go of the channels in process->inbox. */
 	void (*release)(struct process *p);
 };
@@ -62,6 +66,8 @@ struct programs *scheduler_programs(struct scheduler *s);
 struct names *scheduler_names(struct scheduler *s);
 /* The Lua modules of its heaps. */
 const struct module_list *scheduler_modules(const struct scheduler *s);
+/* Bytes a Lua heap may hold; 0 = no cap. */
+size_t scheduler_heap_memory_max(const struct scheduler *s);
 /* Processes and calls alive, roughly. */
 unsigned scheduler_nprocesses(struct scheduler *s);
 

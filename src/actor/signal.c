@@ -1,17 +1,28 @@
 /* What processes say to each other without Lua: messages to a pid, monitors, links, cancel, terminate. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/quota.h"
 #include "actor/worker.h"
 #include "base/alloc.h"
+#include "base/duration.h"
 
 struct relation {
 	struct pid peer;
 	unsigned flags;
 };
 
+/* When a process that was asked to stop must have ended. */
+struct deadline {
+	struct loop_timer timer;
+	struct process *process;
+	struct failure *failure;
+};
+
 struct relations {
 	struct number_map by_number;
+	struct deadline *deadline; /* NULL: none */
 };
 
 /* -- relations --------------------------------------------------------------------------------------- */
@@ -28,12 +39,18 @@ bool relation_has(const struct process *p, struct pid peer, unsigned flags)
 	return r && (r->flags & flags);
 }
 
+static struct relations *relations_of(struct process *p)
+{
+	if (!p->relations)
+		p->relations = xcalloc(1, sizeof(*p->relations));
+	return p->relations;
+}
+
 void relation_add(struct process *p, struct pid peer, unsigned flags)
 {
 	struct relation *r = relation_find(p, peer);
 
-	if (!p->relations)
-		p->relations = xcalloc(1, sizeof(*p->relations));
+	relations_of(p);
 	if (!r) {
 		r = xmalloc(sizeof(*r));
 		*r = (struct relation){peer, 0};
@@ -77,6 +94,15 @@ bool relations_monitored(const struct process *p)
 	return false;
 }
 
+static void deadline_free(struct deadline *d)
+{
+	if (!d)
+		return;
+	loop_timer_stop(&d->timer);
+	failure_unref(d->failure);
+	free(d);
+}
+
 void relations_free(struct process *p)
 {
 	void *r;
@@ -86,6 +112,7 @@ void relations_free(struct process *p)
 	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &r);)
 		free(r);
 	number_map_done(&p->relations->by_number);
+	deadline_free(p->relations->deadline);
 	free(p->relations);
 	p->relations = NULL;
 }
@@ -121,19 +148,34 @@ int process_send(struct scheduler *s, struct pid to, struct message *m, struct e
 	if (w == here) {
 		p = process_find(w, to.number);
 		if (p && process_pid(p).host == to.host) {
-			mailbox_post(&p->mailbox, m);
+			quota_note(p, m);
+			process_post_here(p, m);
 			if (!p->running)
 				worker_enqueue(w, p);
 			return 0;
+		}
+		if (atomic_load_explicit(&w->nunborn, memory_order_relaxed) > 0) {
+			bool posted;
+
+			pthread_mutex_lock(&w->lock);
+			posted = unborn_post(w, to, m);
+			pthread_mutex_unlock(&w->lock);
+			if (posted)
+				return 0;
 		}
 	} else {
 		pthread_mutex_lock(&w->lock);
 		p = process_find(w, to.number);
 		if (p && process_pid(p).host == to.host) {
+			quota_note(p, m);
 			mailbox_post(&p->mailbox, m);
 			/* One post at a time; it points into the process, which therefore stays until it came home. */
 			if (!atomic_exchange_explicit(&p->posted, true, memory_order_acq_rel))
 				loop_post(w->loop, &p->post);
+			pthread_mutex_unlock(&w->lock);
+			return 0;
+		}
+		if (unborn_post(w, to, m)) {
 			pthread_mutex_unlock(&w->lock);
 			return 0;
 		}
@@ -154,7 +196,7 @@ bool process_exists(struct scheduler *s, struct pid pid)
 	w = number_owner(s, pid.number);
 	pthread_mutex_lock(&w->lock);
 	p = process_find(w, pid.number);
-	yes = p && process_pid(p).host == pid.host;
+	yes = p ? process_pid(p).host == pid.host : unborn_exists(w, pid);
 	pthread_mutex_unlock(&w->lock);
 	return yes;
 }
@@ -171,11 +213,12 @@ int process_name(struct scheduler *s, struct pid pid, const char *name, struct e
 	/* Under the lock the process cannot end between being found and being marked. */
 	pthread_mutex_lock(&w->lock);
 	p = process_find(w, pid.number);
-	if (!p || process_pid(p).host != pid.host) {
+	if (p ? process_pid(p).host != pid.host : !unborn_mark_named(w, pid)) {
 		pthread_mutex_unlock(&w->lock);
 		return no_such_process(s, pid, e);
 	}
-	atomic_store_explicit(&p->named, true, memory_order_relaxed);
+	if (p)
+		atomic_store_explicit(&p->named, true, memory_order_relaxed);
 	rc = names_register(s->names, name, pid, NULL, e);
 	pthread_mutex_unlock(&w->lock);
 	return rc;
@@ -232,6 +275,28 @@ static void send_end(
 	process_send(p->worker->sched, to, m, NULL);
 }
 
+/* A signal to a child that another worker is about to make: it was asked to by a post of this thread, so what is posted now finds the child there. */
+struct late_signal {
+	struct pid to;
+	struct message *message;
+};
+
+static void send_late(struct worker *w, void *arg)
+{
+	struct late_signal *late = arg;
+
+	process_send(w->sched, late->to, late->message, NULL);
+	free(late);
+}
+
+static void send_to_unborn(struct process *p, struct pid to, enum message_type type, struct failure *failure)
+{
+	struct late_signal *late = xmalloc(sizeof(*late));
+
+	*late = (struct late_signal){to, message_new_signal(type, process_pid(p), NULL, failure_keep(failure))};
+	worker_run_later(number_owner(p->worker->sched, to.number), send_late, late);
+}
+
 void relations_announce(struct process *p, struct packed *value, struct failure *failure)
 {
 	void *v;
@@ -244,7 +309,9 @@ void relations_announce(struct process *p, struct packed *value, struct failure 
 
 		if (r->flags & RELATION_MONITORED)
 			send_end(p, MESSAGE_EXIT, r->peer, value, failure);
-		if (r->flags & RELATION_MONITORS)
+		if ((r->flags & RELATION_MONITORS) && (r->flags & RELATION_SPAWNING))
+			send_to_unborn(p, r->peer, MESSAGE_UNMONITOR, NULL);
+		else if (r->flags & RELATION_MONITORS)
 			send_signal(p->worker->sched, MESSAGE_UNMONITOR, process_pid(p), r->peer, NULL);
 	}
 	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &v);) {
@@ -252,7 +319,9 @@ void relations_announce(struct process *p, struct packed *value, struct failure 
 
 		if (!(r->flags & RELATION_LINKED))
 			continue;
-		if (failure)
+		if (r->flags & RELATION_SPAWNING)
+			send_to_unborn(p, r->peer, failure ? MESSAGE_LINK_DOWN : MESSAGE_UNLINK, failure);
+		else if (failure)
 			send_end(p, MESSAGE_LINK_DOWN, r->peer, NULL, failure);
 		else
 			send_signal(p->worker->sched, MESSAGE_UNLINK, process_pid(p), r->peer, NULL);
@@ -285,6 +354,31 @@ static bool link_down(struct process *p, struct message *m)
 	task_fail(&p->task, f);
 	failure_unref(f);
 	return false;
+}
+
+static void on_deadline(struct loop_timer *t)
+{
+	struct deadline *d = container_of(t, struct deadline, timer);
+
+	process_abort(d->process, failure_ref(d->failure));
+}
+
+/* Of several deadlines the earliest holds. */
+static void set_deadline(struct process *p, uint64_t after_ns, struct failure *failure)
+{
+	struct relations *r = relations_of(p);
+	struct deadline *d = r->deadline;
+	uint64_t due = loop_clock_ns() + after_ns;
+
+	if (d && d->timer.due_ns <= due)
+		return;
+	deadline_free(d);
+	d = xcalloc(1, sizeof(*d));
+	d->process = p;
+	d->failure = failure_ref(failure);
+	loop_timer_init(&d->timer, p->worker->loop, on_deadline);
+	loop_timer_start_at(&d->timer, due);
+	r->deadline = d;
 }
 
 bool signal_handle(struct process *p, struct message *m)
@@ -320,6 +414,9 @@ bool signal_handle(struct process *p, struct message *m)
 		p->aborted = true;
 		task_fail(&p->task, m->failure);
 		break;
+	case MESSAGE_DEADLINE:
+		set_deadline(p, m->after_ns, m->failure);
+		break;
 	}
 	if (!for_lua)
 		message_free(m);
@@ -328,7 +425,7 @@ bool signal_handle(struct process *p, struct message *m)
 
 /* -- cancel and terminate ---------------------------------------------------------------------------- */
 
-int process_cancel(
+static int send_cancel(
 	struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e)
 {
 	char *text = xmemdupz(reason, len);
@@ -340,9 +437,79 @@ int process_cancel(
 	return process_send(s, target, m, e);
 }
 
-int process_terminate(struct scheduler *s, struct pid target, struct err *e)
+static struct failure *too_late(uint64_t deadline_ns)
+{
+	char text[128], duration[DURATION_TEXT_MAX];
+
+	duration_format((int64_t)deadline_ns, duration);
+	snprintf(text, sizeof(text), "process terminated: it did not stop within %s after it was canceled", duration);
+	return failure_new("Timeout", ERR_RETRY_UNKNOWN, text, strlen(text), NULL, NULL, NULL);
+}
+
+int process_cancel_within(struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len,
+	uint64_t deadline_ns, struct err *e)
+{
+	struct host *h = target.host ? hosts_get(s->hosts, target.host) : NULL;
+	struct message *m;
+
+	if (deadline_ns == CANCEL_DEADLINE_OF_HOST)
+		deadline_ns = h ? atomic_load_explicit(&h->cancel_deadline_ns, memory_order_relaxed) : 0;
+	if (h && h->type == HOST_TERMINAL)
+		deadline_ns = 0;
+	host_unref(h);
+	if (deadline_ns > CANCEL_DEADLINE_NS_MAX)
+		deadline_ns = CANCEL_DEADLINE_NS_MAX;
+	if (send_cancel(s, from, target, reason, len, e) < 0)
+		return -1;
+	if (deadline_ns == 0)
+		return 0;
+	m = message_new_signal(MESSAGE_DEADLINE, from, NULL, too_late(deadline_ns));
+	m->after_ns = deadline_ns;
+	/* One that has ended since needs none. */
+	process_send(s, target, m, NULL);
+	return 0;
+}
+
+int process_cancel(
+	struct scheduler *s, struct pid from, struct pid target, const char *reason, size_t len, struct err *e)
+{
+	return process_cancel_within(s, from, target, reason, len, CANCEL_DEADLINE_OF_HOST, e);
+}
+
+/* Code that cannot yield never looks at the mailbox: it is told by a flag. */
+static void mark_doomed(struct scheduler *s, struct pid target)
+{
+	struct worker *w = number_owner(s, target.number);
+	struct process *p;
+
+	pthread_mutex_lock(&w->lock);
+	p = process_find(w, target.number);
+	if (p && process_pid(p).host == target.host)
+		atomic_store_explicit(&p->doomed, true, memory_order_relaxed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+struct failure *failure_terminated(void)
 {
 	static const char text[] = "process terminated";
+
+	return failure_new("Internal", ERR_RETRY_UNKNOWN, text, strlen(text), NULL, NULL, NULL);
+}
+
+bool worker_must_end(void *arg)
+{
+	struct worker *w = arg;
+	struct process *p = w->running ? w->running : w->beginning;
+
+	if (!p || !atomic_load_explicit(&p->doomed, memory_order_relaxed))
+		return false;
+	if (p->running)
+		process_abort(p, failure_terminated());
+	return true;
+}
+
+int process_terminate(struct scheduler *s, struct pid target, struct err *e)
+{
 	struct host *h = target.host ? hosts_get(s->hosts, target.host) : NULL;
 	bool spared = h && h->type == HOST_TERMINAL;
 	struct worker *here = worker_current();
@@ -352,7 +519,7 @@ int process_terminate(struct scheduler *s, struct pid target, struct err *e)
 	host_unref(h);
 	if (spared && process_exists(s, target))
 		return 0;
-	f = failure_new("Internal", ERR_RETRY_UNKNOWN, text, strlen(text), NULL, NULL, NULL);
+	f = failure_terminated();
 	if (target.number != 0 && number_owner(s, target.number) == here) {
 		p = process_find(here, target.number);
 		if (p && process_pid(p).host == target.host) {
@@ -360,6 +527,8 @@ int process_terminate(struct scheduler *s, struct pid target, struct err *e)
 			return 0;
 		}
 	}
+	if (target.number != 0 && number_owner(s, target.number) != here)
+		mark_doomed(s, target);
 	if (process_send(s, target, message_new_signal(MESSAGE_TERMINATE, pid_system, NULL, f), e) < 0)
 		return err_set(e, ERR_INTERNAL, "process not found");
 	return 0;

@@ -1,8 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/quota.h"
 #include "actor/worker.h"
-#include "base/alloc.h"
+#include "base/block_cache.h"
 
 enum {
 	/* A chunk runs on the worker while everything else there waits. */
@@ -11,11 +12,13 @@ enum {
 	QUEUED_TO_BALANCE = 1024,
 	/* ... or when so many more live here. */
 	POPULATION_TO_BALANCE = 4096,
+	/* As long as another worker has so many still to make, it gets no more. */
+	UNBORN_MAX = 256,
 };
 
 struct spawn *spawn_new(void)
 {
-	struct spawn *s = xmalloc(sizeof(*s));
+	struct spawn *s = block_alloc(sizeof(*s));
 
 	memset(s, 0, offsetof(struct spawn, err));
 	return s;
@@ -37,7 +40,7 @@ void spawn_free(struct spawn *s)
 	if (!s)
 		return;
 	release(s);
-	free(s);
+	block_free(s, sizeof(*s));
 }
 
 static int check_host(const struct host *h, struct err *e)
@@ -79,7 +82,8 @@ int worker_make_instance(struct worker *w, struct code *code, struct frame *f, s
 	return rc;
 }
 
-static void relate_parent(struct worker *w, const struct spawn *s, bool related)
+/* `extra`: more flags, for a parent that wants any at all. */
+static void relate_parent(struct worker *w, const struct spawn *s, bool related, unsigned extra)
 {
 	unsigned flags = (s->monitor ? RELATION_MONITORS : 0) | (s->link ? RELATION_LINKED : 0);
 	struct process *parent;
@@ -90,17 +94,83 @@ static void relate_parent(struct worker *w, const struct spawn *s, bool related)
 	if (!parent)
 		return;
 	if (related)
-		relation_add(parent, (struct pid){s->host->id, s->number}, flags);
+		relation_add(parent, (struct pid){s->host->id, s->number}, flags | extra);
 	else
-		relation_remove(parent, (struct pid){s->host->id, s->number}, flags);
+		relation_remove(parent, (struct pid){s->host->id, s->number}, extra ? extra : flags);
+}
+
+/* A process without a task, as `s` asks for it. */
+static struct process *make_process(struct worker *w, struct spawn *s)
+{
+	struct process *p = process_alloc(w);
+
+	p->program = program_ref(s->program);
+	p->frame = frame_ref(s->frame);
+	p->host = host_ref(s->host);
+	p->terminal = terminal_ref(s->terminal);
+	p->parent = s->parent;
+	p->parent_entry = s->parent_entry;
+	p->ended = s->ended;
+	p->ended_arg = s->ended_arg;
+	if (s->number == 0)
+		s->number = worker_take_number(w);
+	p->number = s->number;
+	if (s->monitor)
+		relation_add(p, s->parent, RELATION_MONITORED);
+	if (s->link)
+		relation_add(p, s->parent, RELATION_LINKED);
+	return p;
+}
+
+/* `ret_p`, also written on failure, is the process, not yet routable. */
+static int begin(struct worker *w, struct spawn *s, struct process **ret_p)
+{
+	struct instance *in;
+	struct process *p;
+
+	if (worker_make_instance(w, s->program->code, s->frame, &in, &s->err) < 0)
+		return -1;
+	*ret_p = p = make_process(w, s);
+	if (task_init(&p->task, &process_task_ops, in, NULL, s->args, &s->err) < 0) {
+		p->task.instance = NULL;
+		worker_drop_instance(w, in);
+		return -1;
+	}
+	instance_drop_export(in);
+	return 0;
+}
+
+static void post_first(struct spawn *s, struct process *p)
+{
+	struct message *m;
+
+	while ((m = message_queue_pop(&s->first))) {
+		quota_note(p, m);
+		mailbox_post(&p->mailbox, m);
+	}
+}
+
+/* Name and pid can be found from the same moment on: whoever finds the name can send to its holder, and comes behind the first messages. */
+static bool claim_name(struct worker *w, struct spawn *s, struct process *p, struct pid *ret_holder)
+{
+	int rc;
+
+	pthread_mutex_lock(&w->lock);
+	rc = names_register(w->sched->names, s->name, process_pid(p), ret_holder, NULL);
+	if (rc == 0) {
+		atomic_store_explicit(&p->named, true, memory_order_relaxed);
+		post_first(s, p);
+		number_map_set(&w->processes, p->number, p);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return rc == 0;
 }
 
 int spawn_run(struct worker *w, struct spawn *s)
 {
 	struct process *p = NULL;
-	struct instance *in = NULL;
-	struct message *m;
 	struct pid holder;
+	bool entered = false;
 	int rc = -1;
 
 	s->failed = false;
@@ -115,47 +185,134 @@ int spawn_run(struct worker *w, struct spawn *s)
 		rc = hand_over(w, s, holder);
 		goto out;
 	}
-	if (worker_make_instance(w, s->program->code, s->frame, &in, &s->err) < 0)
+	if (host_enter(s->host, &s->err) < 0)
 		goto out;
-	p = process_alloc(w);
-	p->program = program_ref(s->program);
-	p->frame = frame_ref(s->frame);
-	p->host = host_ref(s->host);
-	p->terminal = terminal_ref(s->terminal);
-	p->parent = s->parent;
-	p->ended = s->ended;
-	p->ended_arg = s->ended_arg;
-	if (s->number == 0)
-		s->number = worker_take_number(w);
-	p->number = s->number;
-	if (task_init(&p->task, &process_task_ops, in, NULL, s->args, &s->err) < 0) {
-		p->task.instance = NULL; /* still ours */
+	entered = true;
+	if (begin(w, s, &p) < 0)
 		goto out;
-	}
-	in = NULL;
-	if (s->name && names_register(w->sched->names, s->name, process_pid(p), &holder, NULL) < 0) {
+	quota_begin(p);
+	if (s->name && !claim_name(w, s, p, &holder)) {
 		rc = hand_over(w, s, holder);
 		goto out;
 	}
-	atomic_store_explicit(&p->named, s->name != NULL, memory_order_relaxed);
-	if (s->monitor)
-		relation_add(p, s->parent, RELATION_MONITORED);
-	if (s->link)
-		relation_add(p, s->parent, RELATION_LINKED);
-	while ((m = message_queue_pop(&s->first)))
-		mailbox_post(&p->mailbox, m);
+	post_first(s, p);
 	s->pid = process_pid(p);
-	relate_parent(w, s, true);
-	process_publish(p);
+	relate_parent(w, s, true, 0);
+	process_publish(p, NULL);
 	p = NULL;
+	entered = false; /* counted as long as it lives */
 	rc = 0;
 out:
 	if (p)
 		process_discard(p);
-	if (in)
-		worker_drop_instance(w, in);
+	if (entered) {
+		host_free_place(s->host);
+		host_leave(s->host);
+	}
 	s->failed = rc < 0;
 	return rc;
+}
+
+/* -- ahead of its birth ------------------------------------------------------------------------------ */
+
+static struct spawn *unborn_find(struct worker *w, struct pid pid)
+{
+	struct spawn *s = number_map_get(&w->unborn, pid.number);
+
+	return s && s->host->id == pid.host ? s : NULL;
+}
+
+bool unborn_exists(struct worker *w, struct pid pid)
+{
+	return unborn_find(w, pid) != NULL;
+}
+
+bool unborn_post(struct worker *w, struct pid pid, struct message *m)
+{
+	struct spawn *s = unborn_find(w, pid);
+
+	if (s)
+		message_queue_push(&s->first, m);
+	return s != NULL;
+}
+
+bool unborn_mark_named(struct worker *w, struct pid pid)
+{
+	struct spawn *s = unborn_find(w, pid);
+
+	if (s)
+		s->named = true;
+	return s != NULL;
+}
+
+/* What was promised cannot be: it ends with `s->err` without having run. */
+static void be_stillborn(struct worker *w, struct spawn *s, struct process *p)
+{
+	struct failure *f = failure_from_err(&s->err);
+	struct message_queue waiting;
+	struct message *m;
+
+	if (!p)
+		p = make_process(w, s);
+	p->dead = true;
+	process_report_end(p, f);
+	pthread_mutex_lock(&w->lock);
+	number_map_remove(&w->unborn, s->number);
+	waiting = s->first;
+	s->first = (struct message_queue){0};
+	pthread_mutex_unlock(&w->lock);
+	if (s->named)
+		names_release(w->sched->names, process_pid(p));
+	host_free_place(s->host);
+	relations_announce(p, NULL, f);
+	while ((m = message_queue_pop(&waiting)))
+		signal_refuse(p, m, NULL, f);
+	failure_unref(f);
+	process_discard(p);
+	host_leave(s->host);
+}
+
+static void on_birth(struct loop_post *post)
+{
+	struct spawn *s = container_of(post, struct spawn, post);
+	struct worker *w = s->worker;
+	struct process *p = NULL;
+	int rc;
+
+	if (w->closing)
+		rc = err_set(&s->err, ERR_UNAVAILABLE, "host is shutting down");
+	else
+		rc = check_host(s->host, &s->err);
+	if (rc == 0)
+		rc = begin(w, s, &p);
+	if (rc == 0)
+		process_publish(p, s);
+	else
+		be_stillborn(w, s, p);
+	atomic_fetch_sub_explicit(&w->nunborn, 1, memory_order_relaxed);
+	spawn_free(s);
+}
+
+bool spawn_ahead(struct worker *w, struct spawn *s, struct pid *ret_pid)
+{
+	struct worker *here = worker_current();
+	struct err e;
+
+	if (!code_is_steady(s->program->code) || s->name || s->ended ||
+		atomic_load_explicit(&s->host->mailbox_max, memory_order_relaxed) > 0 || check_host(s->host, &e) < 0 ||
+		host_enter(s->host, &e) < 0)
+		return false;
+	s->worker = w;
+	s->number = worker_take_number(w);
+	*ret_pid = (struct pid){s->host->id, s->number};
+	relate_parent(here, s, true, 0);
+	s->post.run = on_birth;
+	atomic_fetch_add_explicit(&w->nunborn, 1, memory_order_relaxed);
+	pthread_mutex_lock(&w->lock);
+	number_map_set(&w->unborn, s->number, s);
+	pthread_mutex_unlock(&w->lock);
+	loop_post(w->loop, &s->post);
+	return true;
 }
 
 /* -- on another worker ------------------------------------------------------------------------------- */
@@ -166,7 +323,9 @@ static void on_reply(struct loop_post *post)
 	struct worker *here = worker_current();
 
 	if (here && (s->failed || s->found))
-		relate_parent(here, s, false);
+		relate_parent(here, s, false, 0);
+	if (here)
+		relate_parent(here, s, false, RELATION_SPAWNING);
 	s->done(s);
 }
 
@@ -187,7 +346,7 @@ void spawn_start(struct worker *w, struct spawn *s)
 	/* The number is known beforehand, so that the parent expects the end of a child that ends before the reply is here. */
 	s->number = worker_take_number(w);
 	if (here)
-		relate_parent(here, s, true);
+		relate_parent(here, s, true, RELATION_SPAWNING);
 	s->post.run = on_request;
 	loop_post(w->loop, &s->post);
 }
@@ -201,7 +360,8 @@ static unsigned load_of(struct worker *w)
 
 static unsigned population_of(struct worker *w)
 {
-	return atomic_load_explicit(&w->nprocesses, memory_order_relaxed);
+	return atomic_load_explicit(&w->nprocesses, memory_order_relaxed) +
+	       atomic_load_explicit(&w->nunborn, memory_order_relaxed);
 }
 
 /* The least loaded of the first `n` workers but `here`; of equals the one with fewer processes. */
@@ -214,7 +374,9 @@ static struct worker *least_loaded(struct scheduler *sched, struct worker *here,
 		struct worker *w = &sched->workers[i];
 		unsigned load = load_of(w);
 
-		if (w == here || load > best_load || (load == best_load && population_of(w) >= population_of(best)))
+		if (w == here || atomic_load_explicit(&w->nunborn, memory_order_relaxed) >= UNBORN_MAX)
+			continue;
+		if (load > best_load || (load == best_load && population_of(w) >= population_of(best)))
 			continue;
 		best = w;
 		best_load = load;

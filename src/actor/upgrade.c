@@ -1,4 +1,6 @@
-/* upgrade.c - a process that replaces its own code: the old instance goes, pid, names, relations, frame and unread messages stay. */
+/*
+ * upgrade.c - a process that replaces its own code: the old instance goes. Pid, names, groups, relations, a deadline, frame and unread messages stay.
+ */
 #include <stdlib.h>
 
 #include "actor/worker.h"
@@ -50,11 +52,11 @@ static void take_apart(struct process *p)
 {
 	if (p->inbox)
 		p->worker->sched->hooks.release(p);
-	resources_release(&p->resources);
+	resources_release_passing(&p->resources);
 	task_done(&p->task);
 	if (p->inbox) {
 		inbox_reclaim(p->inbox, &p->queue);
-		inbox_free(p->inbox);
+		inbox_done(p->inbox);
 		p->inbox = NULL;
 	}
 	p->trap_links = false;
@@ -66,6 +68,7 @@ void process_begin_anew(struct process *p)
 	struct worker *w = p->worker;
 	struct instance *in, *old = p->task.instance;
 	struct err e;
+	int rc;
 
 	take_apart(p);
 	if (!u->program) {
@@ -73,7 +76,15 @@ void process_begin_anew(struct process *p)
 		fail(p, &e);
 		return;
 	}
-	if (worker_make_instance(w, u->program->code, p->frame, &in, &e) < 0) {
+	w->beginning = p;
+	rc = worker_make_instance(w, u->program->code, p->frame, &in, &e);
+	w->beginning = NULL;
+	if (rc < 0 && atomic_load_explicit(&p->doomed, memory_order_relaxed)) {
+		process_drop_upgrade(p);
+		process_abort(p, failure_terminated());
+		return;
+	}
+	if (rc < 0) {
 		err_prefix(&e, "upgrade: create failed");
 		fail(p, &e);
 		return;
@@ -87,6 +98,7 @@ void process_begin_anew(struct process *p)
 		fail(p, &e);
 		return;
 	}
+	instance_drop_export(in);
 	process_drop_upgrade(p);
 	worker_enqueue(w, p);
 }

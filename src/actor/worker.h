@@ -13,10 +13,10 @@
 #include "actor/process.h"
 #include "base/map.h"
 #include "engine/heap.h"
+#include "engine/pool.h"
 
 enum {
 	WORKER_HEAPS_MAX = 4096,
-	WORKER_SPARE_PROCESSES = 256, /* ended ones kept for the next spawn */
 };
 
 struct worker_slot {
@@ -44,24 +44,28 @@ struct worker {
 	struct list run_queue; /* of process.run_link */
 	struct list reap;      /* of process.run_link: dead, to be taken apart */
 	unsigned queued;
+	unsigned careful; /* runs to be timed one by one */
 	struct process *running;
-	struct frame *loading; /* of the process whose chunk is being run */
+	struct frame *loading;     /* of the process whose chunk is being run */
+	struct process *beginning; /* the one that replaces its code */
 
 	/* Processes by number. Only the owner changes it, under the lock; others look under the lock. */
 	pthread_mutex_t lock;
 	struct number_map processes;
+	struct number_map unborn;         /* struct spawn, see spawn_ahead(); under the lock only */
 	atomic_uint_fast64_t next_number; /* any thread: numbers given out so far */
 
 	/* Published for placement: what is queued, and is the worker asleep. */
 	atomic_uint load;
 	atomic_uint nprocesses;
+	atomic_uint incoming; /* calls on their way to it */
+	atomic_uint nunborn;
 
 	struct heap **heaps;
 	unsigned nheaps;
 	unsigned heap_hint; /* where there was room last */
 
-	struct process *spare;
-	unsigned nspare;
+	struct pool pool; /* of processes */
 	struct list idle_sets;
 	struct loop_timer sweep; /* idle instances */
 	struct loop_timer rest;  /* see collect.c */
@@ -70,6 +74,7 @@ struct worker {
 	struct worker_slot *slots;
 	unsigned nslots;
 	struct map *program_cache;
+	struct program *last_program; /* asked for last; in the cache, or NULL */
 	unsigned long program_version;
 	bool closing;
 
@@ -136,9 +141,13 @@ void watchdog_notice(struct scheduler *s);
 struct process *process_alloc(struct worker *w);
 void process_discard(struct process *p); /* one that never became routable */
 void process_free(struct process *p);
-/* Make it routable and queue it. */
-void process_publish(struct process *p);
+/* Make it routable and queue it. `s` (NULL: none) is the promise it redeems. */
+void process_publish(struct process *p, struct spawn *s);
+/* An end with an error nobody else is told of. */
+void process_report_end(const struct process *p, const struct failure *f);
 void process_step(struct process *p);
+/* Post from its own worker's thread. Takes `m`. */
+void process_post_here(struct process *p, struct message *m);
 /* Take apart what ended. */
 void worker_reap(struct worker *w);
 void process_drain(struct process *p);
@@ -163,7 +172,8 @@ void process_drop_upgrade(struct process *p);
 void process_notice_post(struct loop_post *post);
 
 /* -- signal.c -- */
-enum { RELATION_MONITORS = 1, RELATION_MONITORED = 2, RELATION_LINKED = 4 };
+/* SPAWNING: the peer is being made by another worker and cannot be reached yet. */
+enum { RELATION_MONITORS = 1, RELATION_MONITORED = 2, RELATION_LINKED = 4, RELATION_SPAWNING = 8 };
 
 void relation_add(struct process *p, struct pid peer, unsigned flags);
 void relation_remove(struct process *p, struct pid peer, unsigned flags);
@@ -177,8 +187,17 @@ void relations_free(struct process *p);
 void relations_announce(struct process *p, struct packed *value, struct failure *failure);
 /* One message out of the mailbox. True when it is for Lua (caller keeps it), false when it was handled and freed. */
 bool signal_handle(struct process *p, struct message *m);
+/* Must the code that runs on the worker and cannot yield end, because another worker asked for it? Then its task is failed. heap_config.must_end. */
+bool worker_must_end(void *worker);
+struct failure *failure_terminated(void);
 /* A monitor or link request that came too late. Frees `m`. */
 void signal_refuse(struct process *p, struct message *m, struct packed *value, struct failure *failure);
+
+/* -- spawn.c -- */
+/* For a process that spawn_ahead() promised and that does not live yet; under the worker's lock. False: there is none with that pid. */
+bool unborn_exists(struct worker *w, struct pid pid);
+bool unborn_post(struct worker *w, struct pid pid, struct message *m); /* takes `m` when true */
+bool unborn_mark_named(struct worker *w, struct pid pid);
 
 /* -- call.c -- */
 /* A call's process ended: its instance goes back to the pool. */

@@ -7,8 +7,10 @@
 
 #include "app/lists.h"
 #include "base/alloc.h"
+#include "base/secret.h"
 
-const struct command *const commands[] = {&init_command, &run_command, &version_command, &help_command, NULL};
+const struct command *const commands[] = {&init_command, &run_command, &lint_command, &security_command,
+	&registry_command, &version_command, &help_command, NULL};
 
 static const struct option global_options[] = {
 	{"config", 0, OPTION_LIST, NULL, "FILE",
@@ -77,12 +79,16 @@ void cli_print_command(const struct command *c)
 
 void cli_report(const struct cli_globals *g, const struct err *e)
 {
+	char *hidden = secret_hide(e->text);
+	const char *text = hidden ? hidden : e->text;
+
 	if (!g->console)
-		fprintf(stderr, "Error: %s\n", e->text);
+		fprintf(stderr, "Error: %s\n", text);
 	else if (cli_colours(STDERR_FILENO))
-		fprintf(stderr, "\033[31m%s\033[0m\n", e->text);
+		fprintf(stderr, "\033[31m%s\033[0m\n", text);
 	else
-		fprintf(stderr, "%s\n", e->text);
+		fprintf(stderr, "%s\n", text);
+	free(hidden);
 }
 
 static void print_kinds(void)

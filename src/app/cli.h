@@ -37,7 +37,8 @@ struct command {
 	int (*run)(const struct cli_globals *g, int argc, char **argv, struct err *e);
 };
 
-extern const struct command init_command, run_command, version_command, help_command;
+extern const struct command registry_command;
+extern const struct command init_command, run_command, lint_command, version_command, help_command, security_command;
 
 /* The list, ended by NULL. */
 extern const struct command *const commands[];

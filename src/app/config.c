@@ -33,6 +33,14 @@ static const struct key keys[] = {
 	{"version", KEY_STRING, NONE, NULL},
 	{"network_service.state_dir", KEY_STRING, AT(state_dir), NULL},
 	{"network_service.default_network", KEY_STRING, AT(default_network), NULL},
+	{"network_service.drain_timeout", KEY_DURATION, AT(drain_timeout_ns), NULL},
+	{"registry.enable_history", KEY_BOOL, AT(history_enabled), NULL},
+	{"registry.history_type", KEY_STRING, NONE, NULL},
+	{"registry.history_path", KEY_STRING, AT(history_path), NULL},
+	{"registry.event_wait_timeout", KEY_DURATION, AT(event_wait_ns), NULL},
+	NO_EFFECT("registry.dispatch_internal_kinds", "the kinds without handlers are fixed"),
+	NO_EFFECT("registry.history_dsn", "history is kept in memory or in an SQLite file"),
+	NO_EFFECT("registry.history_schema", "history is kept in memory or in an SQLite file"),
 	{"security.strict_mode", KEY_BOOL, AT(strict_mode), NULL},
 	{"shutdown.timeout", KEY_DURATION, AT(shutdown_timeout_ns), NULL},
 	{"logger.encoding", KEY_STRING, NONE, NULL},
@@ -57,7 +65,6 @@ static const struct key keys[] = {
 	{"disable.", KEY_ANY, NONE, NULL},
 	{"profiles.", KEY_ANY, NONE, NULL},
 	{"vars.", KEY_ANY, NONE, NULL},
-	NO_EFFECT("registry.", "registry history is not built yet"),
 	NO_EFFECT("relay.node_name", "clustering is not built"),
 	NO_EFFECT("finder.", "look-ups need no cache"),
 	NO_EFFECT("profiler.", "there is no profiler endpoint; use perf"),
@@ -238,6 +245,35 @@ static int read_encoding(const struct value *root, struct config *c, struct err 
 	return 0;
 }
 
+/* Another type is one this program does not have: what is kept in memory instead is lost at exit, so it says so. */
+static int read_history_type(const struct value *root, void (*warn)(const char *text), struct config *c, struct err *e)
+{
+	static const char *const names[] = {
+		[HISTORY_MEMORY] = "memory", [HISTORY_SQLITE] = "sqlite", [HISTORY_NIL] = "nil"};
+	const struct value *v = value_path(root, "registry.history_type");
+	char *text;
+
+	/* `history_type: nil` is a text in YAML, `null` is none. */
+	if (v && value_type(v) != VALUE_STRING && value_type(v) != VALUE_NIL)
+		return err_set(e, ERR_INVALID, "registry.history_type: expected a string, got %s", value_type_name(v));
+	if (!c->history_enabled || value_type(v) == VALUE_NIL) {
+		c->history_type = c->history_enabled ? HISTORY_MEMORY : HISTORY_NIL;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(value_get_string(v, NULL), names[i]) == 0) {
+			c->history_type = (enum history_type)i;
+			return 0;
+		}
+	}
+	text = xasprintf("registry.history_type: unknown type %s; history is kept in memory (there are memory, sqlite "
+			 "and nil)",
+		value_get_string(v, NULL));
+	warn(text);
+	free(text);
+	return 0;
+}
+
 static int check_ranges(const struct config *c, struct err *e)
 {
 	if (c->workers < 0 || c->workers > 256)
@@ -277,6 +313,10 @@ static void set_defaults(struct config *c)
 {
 	*c = (struct config){
 		.state_dir = xstrdup(".wippy/net"),
+		.drain_timeout_ns = 30 * INT64_C(1000000000),
+		.history_enabled = true,
+		.history_path = xstrdup(".wippy/registry.db"),
+		.event_wait_ns = 30 * INT64_C(1000000000),
 		.shutdown_timeout_ns = 30 * INT64_C(1000000000),
 		.log_console = true,
 		.log_min_level = -1,
@@ -322,6 +362,10 @@ int config_load(const struct config_sources *src, void (*warn)(const char *text)
 		name_origin(src, value_path(c.root, "logger.encoding"), e);
 		goto fail;
 	}
+	if (read_history_type(c.root, warn, &c, e) < 0) {
+		name_origin(src, value_path(c.root, "registry.history_type"), e);
+		goto fail;
+	}
 	if (check_ranges(&c, e) < 0) {
 		err_prefix(e, "configuration");
 		goto fail;
@@ -348,6 +392,7 @@ void config_done(struct config *c)
 {
 	free(c->state_dir);
 	free(c->default_network);
+	free(c->history_path);
 	value_unref(c->root);
 	*c = (struct config){0};
 }

@@ -18,6 +18,12 @@ struct config {
 	/* network_service */
 	char *state_dir;       /* absolute */
 	char *default_network; /* NULL = none */
+	int64_t drain_timeout_ns;
+	/* registry */
+	bool history_enabled;
+	enum history_type { HISTORY_MEMORY, HISTORY_SQLITE, HISTORY_NIL } history_type;
+	char *history_path;
+	int64_t event_wait_ns;
 	/* security */
 	bool strict_mode;
 	/* shutdown */

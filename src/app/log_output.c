@@ -7,8 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/number.h"
+#include "base/secret.h"
 #include "loop/loop.h"
 #include "value/json.h"
 
@@ -168,14 +170,61 @@ static void stream_record(const struct log_record *r)
 	pthread_rwlock_unlock(&stream.lock);
 }
 
-static void write_record(void *arg, const struct log_record *r)
+/* -- secrets in records ----------------------------------------------------------------------------------- */
+
+struct hidden {
+	struct log_record record;
+	struct log_field *fields;
+	char **texts; /* of the message and of each field; NULL where there was no secret */
+};
+
+/* A copy of the record without the secrets in it; false when there are none. */
+static bool hide_secrets(const struct log_record *r, struct hidden *h)
+{
+	bool found;
+
+	*h = (struct hidden){.record = *r};
+	if (!secret_any())
+		return false;
+	h->texts = xcalloc(r->nfields + 1, sizeof(*h->texts));
+	h->texts[r->nfields] = secret_hide(r->message);
+	found = h->texts[r->nfields] != NULL;
+	for (size_t i = 0; i < r->nfields; i++) {
+		enum log_type type = r->fields[i].type;
+
+		if (type == LOG_TYPE_STR || type == LOG_TYPE_JSON)
+			h->texts[i] = secret_hide(r->fields[i].str);
+		found |= h->texts[i] != NULL;
+	}
+	if (!found) {
+		free(h->texts);
+		return false;
+	}
+	if (h->texts[r->nfields])
+		h->record.message = h->texts[r->nfields];
+	h->fields = xcalloc(r->nfields + 1, sizeof(*h->fields));
+	for (size_t i = 0; i < r->nfields; i++)
+		/* What was JSON may be none any more. */
+		h->fields[i] = h->texts[i] ? LOG_STR(r->fields[i].key, h->texts[i]) : r->fields[i];
+	h->record.fields = h->fields;
+	return true;
+}
+
+static void hidden_done(struct hidden *h)
+{
+	for (size_t i = 0; i <= h->record.nfields; i++)
+		free(h->texts[i]);
+	free(h->texts);
+	free(h->fields);
+}
+
+static void write_shown(const struct log_record *r)
 {
 	int fd = out.format == LOG_FORMAT_DEFAULT ? STDERR_FILENO : STDOUT_FILENO;
 	struct buf b = BUF_INIT;
 	const char *p;
 	size_t left;
 
-	(void)arg;
 	stream_record(r);
 	/* A command on a terminal with hide_logs owns the screen. */
 	if (out.format == LOG_FORMAT_NONE || log_is_muted())
@@ -202,6 +251,19 @@ static void write_record(void *arg, const struct log_record *r)
 		left -= (size_t)n;
 	}
 	buf_done(&b);
+}
+
+static void write_record(void *arg, const struct log_record *r)
+{
+	struct hidden h;
+
+	(void)arg;
+	if (!hide_secrets(r, &h)) {
+		write_shown(r);
+		return;
+	}
+	write_shown(&h.record);
+	hidden_done(&h);
 }
 
 void log_output_start(enum log_format format, enum log_level min)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/cli.h"
+#include "registry/secret_read.h"
 
 /* Is `word` an option, of whichever command, whose value is the next word? */
 static bool takes_next_word(const char *word, const struct option *global)
@@ -38,6 +39,8 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int at = 1, rc;
 
+	/* Before anything of ours takes a number. */
+	secret_fds_note();
 	/* A peer that goes away is an error of one write, not the end of the program. */
 	signal(SIGPIPE, SIG_IGN);
 

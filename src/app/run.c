@@ -11,8 +11,10 @@
 #include "app/lists.h"
 #include "app/log_output.h"
 #include "app/start.h"
+#include "app/watch.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "service/announce.h"
 #include "service/runtime.h"
 
@@ -22,6 +24,7 @@ static struct {
 	struct option_list overrides;
 	struct option_list sets;
 	struct option_list profiles;
+	bool watch;
 } opt;
 
 static const struct option *run_options(void)
@@ -33,6 +36,8 @@ static const struct option *run_options(void)
 			"override an entry's field, as in app:gw:addr=:9090"},
 		{"set", 0, OPTION_LIST, &opt.sets, "S.KEY=VALUE", "set a configuration value"},
 		{"profile", 0, OPTION_LIST, &opt.profiles, "NAME", "lay a profile of the configuration over it"},
+		{"watch", 'w', OPTION_SWITCH, &opt.watch, NULL,
+			"apply edits of the project's files while it runs, and say what changed"},
 		{0},
 	};
 
@@ -83,6 +88,20 @@ static void print_stack(const char *stack)
 	}
 }
 
+static void print_line(const char *text)
+{
+	fprintf(stderr, "%s\n", text);
+}
+
+/* What a program fails with may hold a secret that it was given. */
+static void print_hidden(const char *text, void (*print)(const char *text))
+{
+	char *hidden = secret_hide(text);
+
+	print(hidden ? hidden : text);
+	free(hidden);
+}
+
 static void report_end(void *arg, int exit_code, const char *text, const struct failure *failure)
 {
 	(void)arg;
@@ -91,13 +110,17 @@ static void report_end(void *arg, int exit_code, const char *text, const struct 
 		printf("%s\n", text);
 	fflush(stdout);
 	if (text && failure)
-		fprintf(stderr, "%s\n", text);
+		print_hidden(text, print_line);
 	if (failure && failure->stack)
-		print_stack(failure->stack);
+		print_hidden(failure->stack, print_stack);
 }
 
-static int run_loaded(const struct config *cfg, struct project_entries *entries, const struct target *t, struct err *e)
+static int run_loaded(const struct start_options *so, struct start *s, const struct target *t, struct err *e)
 {
+	const struct config *cfg = &s->config;
+	struct project_entries *entries = &s->entries;
+	size_t nentries = entries->count;
+	struct watch *watch = NULL;
 	struct runtime_config rc = {
 		.kinds = &app_kinds,
 		.modules = &app_modules,
@@ -109,6 +132,12 @@ static int run_loaded(const struct config *cfg, struct project_entries *entries,
 		.default_network = cfg->default_network,
 		.network_state_dir = cfg->state_dir,
 		.strict_mode = cfg->strict_mode,
+		.drain_timeout_ms = (uint64_t)cfg->drain_timeout_ns / 1000000,
+		.settle_timeout_ms = (uint64_t)cfg->event_wait_ns / 1000000,
+		.history = cfg->history_type == HISTORY_SQLITE ? RUNTIME_HISTORY_SQLITE
+			   : cfg->history_type == HISTORY_NIL  ? RUNTIME_HISTORY_NONE
+							       : RUNTIME_HISTORY_MEMORY,
+		.history_path = cfg->history_path,
 		.shutdown_timeout_ms = (uint64_t)cfg->shutdown_timeout_ns / 1000000,
 		.http =
 			{
@@ -130,8 +159,11 @@ static int run_loaded(const struct config *cfg, struct project_entries *entries,
 	runtime_start(rt);
 	if (t->entry_id && runtime_exec(rt, t->entry_id, opt.host, t->args, t->nargs, report_end, NULL, e) < 0)
 		goto fail;
-	log_info("run", "runtime ready", LOG_INT("entries", entries->count));
+	if (opt.watch && watch_new(rt, so, s, &watch, e) < 0)
+		goto fail;
+	log_info("run", "runtime ready", LOG_INT("entries", nentries));
 	code = runtime_run(rt);
+	watch_free(watch);
 	log_info("run", "stopped", LOG_INT("exit_code", code));
 	log_output_stream(NULL, NULL);
 	runtime_free(rt);
@@ -156,6 +188,7 @@ static int run_run(const struct cli_globals *g, int argc, char **argv, struct er
 
 	if (argc > 0 && strcmp(argv[0], "list") == 0 && !opt.exec)
 		return commands_list(&so, e);
+	so.lock_required = opt.watch;
 	/* A command owns the terminal: no log and no banner unless asked for. */
 	so.quiet = (argc > 0 || opt.exec) && !g->verbose && !g->very_verbose && !g->console;
 	if (!g->silent && !so.quiet)
@@ -163,7 +196,7 @@ static int run_run(const struct cli_globals *g, int argc, char **argv, struct er
 	fflush(stdout);
 	if (start_read(&so, &s, e) < 0 || find_target(&s, argc, argv, &target, e) < 0)
 		goto out;
-	code = run_loaded(&s.config, &s.entries, &target, e);
+	code = run_loaded(&so, &s, &target, e);
 out:
 	free(target.entry_id);
 	start_done(&s);
@@ -179,7 +212,9 @@ const struct command run_command = {
 	.summary = "Run the project in this folder, or one of its commands",
 	.details = "COMMAND is the meta.command.name of a process entry; `wippy run list` shows them. Without one the\n"
 		   "project runs until SIGINT or SIGTERM; a second signal ends it at once. Arguments that begin with\n"
-		   "a dash follow \"--\": wippy run probe -- --fast.\n",
+		   "a dash follow \"--\": wippy run probe -- --fast.\n"
+		   "With --watch, edits of the project's files take effect at once, all that differs as one change; what\n"
+		   "cannot run is refused with the reason, and what ran before goes on.\n",
 	.options = run_options,
 	.run = run_run,
 };

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-static const char lock_path[] = "wippy.lock";
+static const char default_lock_path[] = "wippy.lock";
 
 /* Warnings about configuration come before logging is set up. */
 static struct {
@@ -138,11 +138,29 @@ static int apply_overrides(const struct start_options *o, struct start *s, struc
 		if (override_from_flag(&s->entries, o->overrides->items[i], e) < 0)
 			return -1;
 	}
-	return project_disable(&s->entries, value_path(s->config.root, "disable.namespaces"),
-		value_path(s->config.root, "disable.entries"), e);
+	return 0;
+}
+
+static void warn_unresolved(void *arg, const struct err *e)
+{
+	(void)arg;
+	log_warn("project", "unresolved requirement", LOG_STR("error", e->text));
+}
+
+/* What was said explicitly comes once more after linking, and so wins over what was linked. */
+static int normalise(const struct start_options *o, struct start *s, struct err *e)
+{
+	if (apply_overrides(o, s, e) < 0 ||
+		project_disable(&s->entries, value_path(s->config.root, "disable.namespaces"),
+			value_path(s->config.root, "disable.entries"), e) < 0)
+		return -1;
+	if (project_link(&s->entries, warn_unresolved, NULL, e) < 0)
+		return -1;
+	return apply_overrides(o, s, e);
 }
 
 struct problems {
+	const char *prefix;
 	size_t count;
 };
 
@@ -152,13 +170,24 @@ static void print_problem(void *arg, const struct err *e)
 
 	/* The first is the error the command ends with; the others are shown before it. */
 	if (p->count++ > 0)
-		fprintf(stderr, "%s\n", e->text);
+		fprintf(stderr, "%s%s\n", p->prefix, e->text);
 }
 
-static int read_entries(const struct start_options *o, struct start *s, struct err *e)
+char *start_project_dir(const struct start_options *o)
+{
+	const char *slash = o->lock_path ? strrchr(o->lock_path, '/') : NULL;
+
+	if (!slash)
+		return xstrdup(".");
+	return slash == o->lock_path ? xstrdup("/") : xmemdupz(o->lock_path, (size_t)(slash - o->lock_path));
+}
+
+static int read_entries(const struct start_options *o, const char *prefix, struct start *s, struct err *e)
 {
 	struct project_lock lock = {0};
-	struct problems problems = {0};
+	struct problems problems = {.prefix = prefix};
+	const char *lock_path = o->lock_path ? o->lock_path : default_lock_path;
+	char *dir;
 	int rc;
 
 	if (project_lock_read(lock_path, &lock, e) < 0) {
@@ -168,7 +197,9 @@ static int read_entries(const struct start_options *o, struct start *s, struct e
 		return 0;
 	}
 	s->has_lock = true;
-	rc = project_load(&lock, ".", print_problem, &problems, &s->entries, e);
+	dir = start_project_dir(o);
+	rc = project_load(&lock, dir, print_problem, &problems, &s->entries, e);
+	free(dir);
 	project_lock_done(&lock);
 	if (rc < 0 && problems.count > 1) {
 		char *text = xasprintf("%s (and %zu more, above)", e->text, problems.count - 1);
@@ -179,7 +210,8 @@ static int read_entries(const struct start_options *o, struct start *s, struct e
 	return rc;
 }
 
-int start_read(const struct start_options *o, struct start *ret, struct err *e)
+static int read_config(
+	const struct start_options *o, void (*warn)(const char *text), struct config *ret, struct err *e)
 {
 	static const struct option_list none;
 	struct config_sources src = {
@@ -187,20 +219,49 @@ int start_read(const struct start_options *o, struct start *ret, struct err *e)
 		.profiles = o->profiles ? o->profiles : &none,
 		.sets = o->sets ? o->sets : &none,
 	};
-	struct start s = {0};
 
-	if (config_load(&src, keep_warning, &s.config, e) < 0)
+	if (config_load(&src, warn, ret, e) < 0)
 		return -1;
-	s.config.lua_heap_memory = memory_limit(o->globals, s.config.lua_heap_memory);
-	s.config.log_events |= o->globals->event_streams;
-	start_logging(o, &s.config);
-	log_warnings();
-	if (read_entries(o, &s, e) < 0 || apply_overrides(o, &s, e) < 0) {
-		start_done(&s);
+	ret->lua_heap_memory = memory_limit(o->globals, ret->lua_heap_memory);
+	ret->log_events |= o->globals->event_streams;
+	return 0;
+}
+
+static int read_project(
+	const struct start_options *o, const char *prefix, struct start *s, struct start *ret, struct err *e)
+{
+	if (read_entries(o, prefix, s, e) < 0 || normalise(o, s, e) < 0) {
+		start_done(s);
 		return -1;
 	}
-	*ret = s;
+	*ret = *s;
 	return 0;
+}
+
+int start_read(const struct start_options *o, struct start *ret, struct err *e)
+{
+	struct start s = {0};
+
+	if (read_config(o, keep_warning, &s.config, e) < 0)
+		return -1;
+	start_logging(o, &s.config);
+	log_warnings();
+	return read_project(o, "", &s, ret, e);
+}
+
+/* The start has told them. */
+static void drop_warning(const char *text)
+{
+	(void)text;
+}
+
+int start_read_again(const struct start_options *o, const char *prefix, struct start *ret, struct err *e)
+{
+	struct start s = {0};
+
+	if (read_config(o, drop_warning, &s.config, e) < 0)
+		return -1;
+	return read_project(o, prefix, &s, ret, e);
 }
 
 void start_done(struct start *s)

@@ -13,8 +13,9 @@ struct start_options {
 	const struct option_list *sets;
 	const struct option_list *profiles;
 	const struct option_list *overrides;
-	bool quiet;         /* no log, whatever the configuration says */
-	bool lock_required; /* without a lock file: an error instead of an empty project */
+	const char *lock_path; /* NULL = wippy.lock; another folder's makes that the project */
+	bool quiet;            /* no log, whatever the configuration says */
+	bool lock_required;    /* without a lock file: an error instead of an empty project */
 };
 
 struct start {
@@ -25,6 +26,10 @@ struct start {
 
 /* Problems of definition files are printed to stderr one a line as they are found; `e` is the first. */
 int start_read(const struct start_options *o, struct start *ret, struct err *e);
+/* The same once more while the program runs: logging stays as it is, and `prefix` begins each line that is printed. */
+int start_read_again(const struct start_options *o, const char *prefix, struct start *ret, struct err *e);
 void start_done(struct start *s);
+/* The folder of the lock file, which the files of entries are relative to; malloc'd. */
+char *start_project_dir(const struct start_options *o);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "engine/lua_api.h"
 
 struct worker *current_worker(lua_State *L)
@@ -62,6 +63,9 @@ bool frame_allows(const struct node *n, const struct frame *f, const char *actio
 bool frame_allows_with(const struct node *n, const struct frame *f, const char *action, const char *resource,
 	const struct value *attributes)
 {
+	if (!f->scope || !f->actor)
+		log_debug("security", "no actor or no scope: the mode decides", LOG_STR("action", action),
+			LOG_STR("resource", resource), LOG_BOOL("strict", n->strict_mode));
 	return security_allows(f->scope, f->actor, n->strict_mode, action, resource, attributes);
 }
 

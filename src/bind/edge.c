@@ -116,10 +116,15 @@ const char *options_network(const struct value *options)
 	return value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : NULL;
 }
 
+/* To drop an inherited overlay is a choice about that one. */
+const char *network_selected(lua_State *L, const char *network)
+{
+	return *network ? network : current_frame(L)->overlay;
+}
+
 int network_select_allowed(lua_State *L, const char *network, struct err *e)
 {
-	/* To drop an inherited overlay is a choice about that one. */
-	const char *judged = *network ? network : current_frame(L)->overlay;
+	const char *judged = network_selected(L, network);
 
 	if (*judged && !current_allows(L, "network.select", judged))
 		return err_set(e, ERR_PERMISSION_DENIED, "not allowed: network %.256s", judged);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bind/denial.h"
+#include "bind/funcs.h"
 #include "bind/future.h"
 #include "bind/identity.h"
 #include "bind/invoke.h"
@@ -62,7 +64,7 @@ static int on_finish(lua_State *L, struct pending *pending)
 	return n;
 }
 
-static int check_target(lua_State *L, const char *target, struct program **ret_program, struct err *e)
+static int check_target(lua_State *L, const char *target, bool permitted, struct program **ret_program, struct err *e)
 {
 	const char *colon = strchr(target, ':');
 	struct program *program;
@@ -73,7 +75,7 @@ static int check_target(lua_State *L, const char *target, struct program **ret_p
 		return err_set(e, ERR_INVALID, "namespace required in function ID");
 	if (!colon[1])
 		return err_set(e, ERR_INVALID, "name required in function ID");
-	if (action_allowed(L, "funcs.call", target, "not allowed: ", e) < 0)
+	if (!permitted && action_allowed(L, "funcs.call", target, "not allowed: ", e) < 0)
 		return -1;
 	program = worker_program(current_worker(L), target);
 	if (!program || !program_is_callable(program))
@@ -81,12 +83,6 @@ static int check_target(lua_State *L, const char *target, struct program **ret_p
 	*ret_program = program;
 	return 0;
 }
-
-/* What a call is given besides target and arguments. */
-struct extras {
-	struct frame_edge edge; /* what the callee does not inherit */
-	const struct value *options;
-};
 
 /* Owns frame and arguments. */
 static void prepared_done(struct invoke_ask *ask)
@@ -96,7 +92,7 @@ static void prepared_done(struct invoke_ask *ask)
 }
 
 /* The entry's options hold unless the call names the same one. */
-static const struct value *effective_retry(const struct program *p, const struct extras *x)
+static const struct value *effective_retry(const struct program *p, const struct call_extras *x)
 {
 	const struct value *retry = x->options ? value_get(x->options, "retry") : NULL;
 
@@ -105,32 +101,51 @@ static const struct value *effective_retry(const struct program *p, const struct
 	return retry;
 }
 
-/* The function named at `idx`; its arguments follow. */
-static int prepare(lua_State *L, int idx, const struct extras *x, struct invoke_ask *ret, struct err *e)
+/* The arguments begin at stack index `first`. */
+static int prepare(
+	lua_State *L, const char *target, int first, const struct call_extras *x, struct invoke_ask *ret, struct err *e)
 {
-	const char *target = luaL_checkstring(L, idx);
-	int n = lua_gettop(L) - idx;
+	int n = lua_gettop(L) - first + 1;
 	struct frame_edge full = x->edge;
 	struct process *self = current_process(L);
 	struct invoke_ask ask = {0};
 
-	if (check_target(L, target, &ask.program, e) < 0)
+	if (check_target(L, target, x->permitted, &ask.program, e) < 0)
 		return -1;
 	full.entry_network = ask.program->network;
 	if (edge_frame(current_node(L), current_frame(L), &full, &ask.frame, e) < 0)
 		return -1;
-	if (n > 0 && packed_from_lua(L, idx + 1, n, &ask.args, e) < 0) {
+	if (n > 0 && packed_from_lua(L, first, n, &ask.args, e) < 0) {
 		prepared_done(&ask);
 		return -1;
 	}
 	ask.retry = effective_retry(ask.program, x);
-	if (self)
+	if (self) {
 		ask.caller = process_pid(self);
+		ask.caller_entry = self->program->id;
+	}
 	*ret = ask;
 	return 0;
 }
 
-static int call_at(lua_State *L, int idx, const struct extras *x)
+/* Nil and the error; one about a function that is not there says which in its details. */
+static int push_refusal(lua_State *L, const struct err *e, const char *target)
+{
+	struct value *details;
+	struct failure *f;
+	int n;
+
+	if (e->kind != ERR_NOT_FOUND)
+		return push_nil_and_err(L, e);
+	details = value_map();
+	value_map_set(details, "target", value_cstring(target));
+	f = failure_new(err_kind_name(e->kind), e->retry, e->text, strlen(e->text), details, NULL, NULL);
+	n = push_nil_and_failure(L, f);
+	failure_unref(f);
+	return n;
+}
+
+int funcs_call(lua_State *L, const char *target, int first, const struct call_extras *x)
 {
 	struct invoke_ask ask;
 	struct call_wait *w;
@@ -139,8 +154,8 @@ static int call_at(lua_State *L, int idx, const struct extras *x)
 
 	if (!wait_is_possible(L))
 		return raise_text(L, "funcs.call: cannot wait here");
-	if (prepare(L, idx, x, &ask, &e) < 0)
-		return push_nil_and_err(L, &e);
+	if (prepare(L, target, first, x, &ask, &e) < 0)
+		return push_refusal(L, &e, target);
 	w = xcalloc(1, sizeof(*w));
 	w->pending.cancel = on_cancel;
 	rc = invoke_start(current_worker(L), &ask, on_done, w, &w->under_way, &e);
@@ -152,7 +167,7 @@ static int call_at(lua_State *L, int idx, const struct extras *x)
 	return wait_for(L, &w->pending, on_finish);
 }
 
-static int async_at(lua_State *L, int idx, const struct extras *x)
+int funcs_async(lua_State *L, const char *target, int first, const struct call_extras *x)
 {
 	struct invoke_ask ask;
 	struct err e;
@@ -162,8 +177,8 @@ static int async_at(lua_State *L, int idx, const struct extras *x)
 		err_set(&e, ERR_INTERNAL, "no process context");
 		return push_nil_and_err(L, &e);
 	}
-	if (prepare(L, idx, x, &ask, &e) < 0)
-		return push_nil_and_err(L, &e);
+	if (prepare(L, target, first, x, &ask, &e) < 0)
+		return push_refusal(L, &e, target);
 	n = future_start(L, &ask);
 	prepared_done(&ask);
 	return n;
@@ -171,16 +186,16 @@ static int async_at(lua_State *L, int idx, const struct extras *x)
 
 static int l_call(lua_State *L)
 {
-	static const struct extras none;
+	static const struct call_extras none;
 
-	return call_at(L, 1, &none);
+	return funcs_call(L, luaL_checkstring(L, 1), 2, &none);
 }
 
 static int l_async(lua_State *L)
 {
-	static const struct extras none;
+	static const struct call_extras none;
 
-	return async_at(L, 1, &none);
+	return funcs_async(L, luaL_checkstring(L, 1), 2, &none);
 }
 
 /* -- executors --------------------------------------------------------------------------------------- */
@@ -266,8 +281,10 @@ static int l_with_options(lua_State *L)
 		return push_nil_and_err(L, &e);
 	network = options_network(options);
 	if (network && network_select_allowed(L, network, &e) < 0) {
+		int n = push_nil_and_denial(L, &e, "network.select", network_selected(L, network));
+
 		value_unref(options);
-		return push_nil_and_err(L, &e);
+		return n;
 	}
 	x = push_copy(L, from);
 	value_unref(x->options);
@@ -307,9 +324,9 @@ static int l_with_scope(lua_State *L)
 	return 1;
 }
 
-static struct extras extras_of(const struct executor *x)
+static struct call_extras extras_of(const struct executor *x)
 {
-	return (struct extras){
+	return (struct call_extras){
 		.edge =
 			{
 				.call_network = options_network(x->options),
@@ -323,16 +340,16 @@ static struct extras extras_of(const struct executor *x)
 
 static int l_executor_call(lua_State *L)
 {
-	struct extras x = extras_of(check(L));
+	struct call_extras x = extras_of(check(L));
 
-	return call_at(L, 2, &x);
+	return funcs_call(L, luaL_checkstring(L, 2), 3, &x);
 }
 
 static int l_executor_async(lua_State *L)
 {
-	struct extras x = extras_of(check(L));
+	struct call_extras x = extras_of(check(L));
 
-	return async_at(L, 2, &x);
+	return funcs_async(L, luaL_checkstring(L, 2), 3, &x);
 }
 
 int bind_funcs_open(lua_State *L)

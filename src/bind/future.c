@@ -52,8 +52,11 @@ static void on_done(void *arg, struct packed *value, struct failure *failure)
 
 	f->under_way = (struct invocation){0};
 	f->complete = true;
-	f->value = packed_ref(value);
-	f->failure = failure_keep(failure);
+	/* After a cancel nobody asks. */
+	if (!f->canceled) {
+		f->value = packed_ref(value);
+		f->failure = failure_keep(failure);
+	}
 	resource_drop(&f->resource);
 	/* A task that has ended let go of the channel already. */
 	if (!f->owner->dead) {

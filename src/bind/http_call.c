@@ -23,6 +23,19 @@ static void free_client(void *client)
 	http_client_free(client);
 }
 
+static struct http_client *client_of(struct worker *w)
+{
+	return worker_slot(w, &client_slot, make_client, free_client);
+}
+
+void http_exchange_drop_generation(struct worker *w, uint64_t generation, bool all)
+{
+	if (all)
+		http_client_end_generation(client_of(w), generation);
+	else
+		http_client_drop_generation(client_of(w), generation);
+}
+
 /* -- judging where a request goes -- */
 
 static int judge_address(void *arg, const struct addr *a, struct err *e)
@@ -96,7 +109,7 @@ static void exchange_done(void *arg, const struct http_response *r, const struct
 struct http_exchange *http_exchange_start(lua_State *L, const struct http_build *b, http_exchange_fn *done, void *arg)
 {
 	struct http_exchange *x = xcalloc(1, sizeof(*x));
-	struct http_client *client = worker_slot(current_worker(L), &client_slot, make_client, free_client);
+	struct http_client *client = client_of(current_worker(L));
 	struct http_request req = b->req;
 
 	x->done = done;

@@ -39,16 +39,10 @@ void http_exchange_free(struct http_exchange *x);
 /* Push the response table of a successful exchange; a stream takes over the call. */
 void http_exchange_push(struct lua_State *L, struct http_exchange *x);
 
-/* The stream object of a response (http_stream.c). */
-void http_stream_register(struct lua_State *L);
-enum { HTTP_STREAM_DRAIN_MAX = 120 * 1024 * 1024 };
+/* For generation.h. */
+void http_exchange_drop_generation(struct worker *w, uint64_t generation, bool all);
 
-/* Is the value at idx such a stream? */
-bool http_stream_is(struct lua_State *L, int idx);
-/* Read the stream at idx (it must stay on the stack) to its end, then run `drained` in the same coroutine with the bytes on top of the stack;
- * on failure the results are nil and the error instead. Use as `return http_stream_drain(...)`. */
-int http_stream_drain(struct lua_State *L, int idx, int (*drained)(struct lua_State *L));
-/* Push it; takes the call. */
+/* Push the stream object of a response (http_stream.c); takes the call. */
 void http_stream_push(struct lua_State *L, struct http_call *call);
 
 #endif

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bind/denial.h"
 #include "bind/http_call.h"
 #include "bind/http_request.h"
 #include "bind/http_text.h"
 #include "bind/modules.h"
+#include "bind/stream.h"
 #include "engine/lua_api.h"
 
 /* -- one request -- */
@@ -41,6 +43,15 @@ static void request_done(struct http_exchange *x, void *arg)
 	pending_ready(&x->pending);
 }
 
+/* What http_build_authorize() said; the build is not needed any more. */
+static int push_refusal(lua_State *L, struct http_build *b, const struct err *e)
+{
+	int n = b->select_denied ? push_nil_and_denial(L, e, "network.select", b->overlay_id) : push_nil_and_err(L, e);
+
+	http_build_done(b);
+	return n;
+}
+
 static int start_request(lua_State *L, const char *method, const char *url, int options)
 {
 	struct http_build *b = http_build_push(L);
@@ -48,10 +59,8 @@ static int start_request(lua_State *L, const char *method, const char *url, int 
 	struct err e = {0};
 
 	http_build_read(L, b, method, url, options);
-	if (http_build_authorize(L, b, &e) < 0) {
-		http_build_done(b);
-		return push_nil_and_err(L, &e);
-	}
+	if (http_build_authorize(L, b, &e) < 0)
+		return push_refusal(L, b, &e);
 	if (!wait_is_possible(L)) {
 		http_build_done(b);
 		return raise_text(L, "http_client: a request waits, which is not possible here (chunk level, "
@@ -113,7 +122,7 @@ static bool push_unread_file(lua_State *L)
 		if (lua_rawgeti(L, -1, i) == LUA_TTABLE) {
 			field_string(L, lua_gettop(L), "content", &content, &len);
 			lua_getfield(L, -1, "reader");
-			if (len == 0 && http_stream_is(L, -1)) {
+			if (len == 0 && stream_at(L, -1)) {
 				lua_pop(L, 1);
 				lua_replace(L, AT_ITEM);
 				lua_settop(L, AT_ITEM);
@@ -160,7 +169,7 @@ static int read_next_file(lua_State *L)
 {
 	if (push_unread_file(L)) {
 		lua_getfield(L, AT_ITEM, "reader");
-		return http_stream_drain(L, -1, file_is_read);
+		return stream_drain(L, -1, file_is_read);
 	}
 	return start_request(
 		L, lua_tostring(L, AT_METHOD), lua_tostring(L, AT_URL), lua_istable(L, AT_OPTIONS) ? AT_OPTIONS : 0);
@@ -373,7 +382,7 @@ static int l_request_batch(lua_State *L)
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (http_build_authorize(L, builds[i], &e) < 0)
-			return push_nil_and_err(L, &e);
+			return push_refusal(L, builds[i], &e);
 	}
 	b = xcalloc(1, sizeof(*b));
 	b->exchanges = xcalloc(n, sizeof(struct http_exchange *));
@@ -441,7 +450,7 @@ int bind_http_client_open(struct lua_State *L)
 
 	handle_register(L, "http.text", none, buf_gc);
 	http_build_register(L);
-	http_stream_register(L);
+	stream_register(L);
 	luaL_newlib(L, functions);
 	return 1;
 }

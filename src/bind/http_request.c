@@ -11,6 +11,8 @@
 #include "bind/http_text.h"
 #include "engine/lua_api.h"
 #include "http/canonical.h"
+#include "http/url.h"
+#include "net/addr.h"
 
 static const char build_type[] = "http.build";
 
@@ -230,6 +232,8 @@ static void read_auth(lua_State *L, struct http_build *b, int options)
 		buf_adds(&line, "Basic ");
 		base64_encode(&line, buf_data(&plain), buf_len(&plain));
 		set_header(b, "Authorization", buf_str(&line), buf_len(&line));
+		explicit_bzero(plain.mem, plain.cap);
+		explicit_bzero(line.mem, line.cap);
 		buf_done(&plain);
 		buf_done(&line);
 	}
@@ -346,11 +350,40 @@ void http_build_read(lua_State *L, struct http_build *b, const char *method, con
 
 /* -- permissions -- */
 
+/* "not allowed: <what> <URL>", with the URL as people may see it. */
+static int deny_url(const struct http_build *b, const char *what, struct err *e)
+{
+	struct buf shown = BUF_INIT;
+	int rc;
+
+	http_url_add_masked(b->raw_url, &shown);
+	rc = err_set(e, ERR_PERMISSION_DENIED, "not allowed: %s%s", what, buf_str(&shown));
+	buf_done(&shown);
+	return rc;
+}
+
 int http_build_authorize_url(lua_State *L, const struct http_build *b, struct err *e)
 {
 	if (current_allows(L, "http_client.request", b->raw_url))
 		return 0;
-	return err_set(e, ERR_PERMISSION_DENIED, "not allowed: %s", b->raw_url);
+	return deny_url(b, "", e);
+}
+
+/* A private address written out is judged here, whatever way is taken; what a name stands for when it is dialled. */
+static int authorize_literal(lua_State *L, const struct http_build *b, struct err *e)
+{
+	struct http_url u;
+	struct addr a;
+	int rc = 0;
+
+	if (b->req.unix_socket || frame_is_free(current_node(L), current_frame(L)) ||
+		http_url_parse(b->raw_url, &u, NULL) < 0)
+		return 0; /* what cannot be parsed is refused by the client, with its own words */
+	if (addr_from_literal(u.host, u.port, &a) && addr_is_private(&a) &&
+		!current_allows(L, "http_client.private_ip", u.host))
+		rc = err_set(e, ERR_PERMISSION_DENIED, "not allowed: private IP %.64s", u.host);
+	http_url_done(&u);
+	return rc;
 }
 
 static int choose_overlay(lua_State *L, struct http_build *b, struct err *e)
@@ -374,10 +407,12 @@ int http_build_authorize(lua_State *L, struct http_build *b, struct err *e)
 	if (b->req.unix_socket && !current_allows(L, "http_client.unix_socket", b->req.unix_socket))
 		return err_set(e, ERR_PERMISSION_DENIED, "not allowed: unix socket %s", b->req.unix_socket);
 	if (b->tls.insecure_skip_verify && !current_allows(L, "http_client.insecure_tls", b->raw_url))
-		return err_set(e, ERR_PERMISSION_DENIED, "not allowed: insecure TLS for %s", b->raw_url);
-	if (b->overlay_id && !current_allows(L, "network.select", b->overlay_id))
-		return err_set(e, ERR_PERMISSION_DENIED, "not allowed: network %s", b->overlay_id);
-	if (http_build_authorize_url(L, b, e) < 0)
+		return deny_url(b, "insecure TLS for ", e);
+	if (b->overlay_id && !current_allows(L, "network.select", b->overlay_id)) {
+		b->select_denied = true;
+		return err_set(e, ERR_PERMISSION_DENIED, "not allowed: network %.256s", b->overlay_id);
+	}
+	if (http_build_authorize_url(L, b, e) < 0 || authorize_literal(L, b, e) < 0)
 		return -1;
 	return choose_overlay(L, b, e);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/call_spread.h"
 #include "base/alloc.h"
 #include "bind/retry.h"
 
@@ -25,6 +26,7 @@ struct invoke {
 	struct frame *frame;
 	struct packed *args;
 	struct pid caller;
+	const char *caller_entry;
 	struct retry retry;
 	unsigned attempts;
 	struct loop_timer timer;      /* until the next attempt */
@@ -119,6 +121,7 @@ static void process_call_start(struct invoke *v)
 	s->frame = frame_ref(v->frame);
 	s->args = packed_ref(v->args);
 	s->parent = v->caller;
+	s->parent_entry = v->caller_entry;
 	s->ended = process_call_ended;
 	s->ended_arg = pc;
 	s->reply_loop = worker_loop(v->worker);
@@ -190,14 +193,37 @@ bool program_is_callable(const struct program *p)
 	return p->type == PROGRAM_FUNCTION || p->default_host;
 }
 
+/* An entry that changed just now has closed the pool we found: the call goes to the one that took its place. */
+static int start_call(struct worker *w, struct program *program, const struct invoke_ask *ask, call_done_fn *done,
+	void *arg, struct call **ret_call, struct err *e)
+{
+	struct program *current;
+	int rc = call_start(w, program, ask->frame, ask->args, done, arg, ret_call, e);
+
+	if (rc == 0 || (e && e->kind != ERR_UNAVAILABLE))
+		return rc;
+	current = programs_get(scheduler_programs(worker_scheduler(w)), program->id);
+	if (current && current != program && current->type == PROGRAM_FUNCTION)
+		rc = call_start(w, current, ask->frame, ask->args, done, arg, ret_call, e);
+	program_unref(current);
+	return rc;
+}
+
 int invoke_start(struct worker *w, const struct invoke_ask *ask, call_done_fn *done, void *arg, struct invocation *ret,
 	struct err *e)
 {
 	struct invocation inv = {0};
 	struct invoke *v;
 
-	if (ask->program->type == PROGRAM_FUNCTION && !ask->retry)
-		return call_start(w, ask->program, ask->frame, ask->args, done, arg, &ret->call, e);
+	if (ask->program->type == PROGRAM_FUNCTION && !ask->retry) {
+		struct worker *there = call_place(w, ask->program);
+
+		if (there != w) {
+			ret->remote = remote_call_start(w, there, ask->program, ask->frame, ask->args, done, arg);
+			return 0;
+		}
+		return start_call(w, ask->program, ask, done, arg, &ret->call, e);
+	}
 	v = xcalloc(1, sizeof(*v));
 	v->worker = w;
 	loop_timer_init(&v->timer, worker_loop(w), on_timer);
@@ -205,6 +231,7 @@ int invoke_start(struct worker *w, const struct invoke_ask *ask, call_done_fn *d
 	v->frame = frame_ref(ask->frame);
 	v->args = packed_ref(ask->args);
 	v->caller = ask->caller;
+	v->caller_entry = ask->caller_entry;
 	v->done = done;
 	v->arg = arg;
 	if (retry_read(&v->retry, ask->retry, e) < 0 || attempt(v, e) < 0) {
@@ -221,6 +248,7 @@ void invoke_cancel(struct invocation *inv)
 	struct invoke *v = inv->invoke;
 
 	call_cancel(inv->call);
+	remote_call_cancel(inv->remote);
 	if (v) {
 		call_cancel(v->call);
 		if (v->process) {

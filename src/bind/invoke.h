@@ -13,8 +13,9 @@ struct invoke;
 
 /* What is under way; zeroed: nothing. */
 struct invocation {
-	struct call *call;     /* the plain case */
-	struct invoke *invoke; /* any other */
+	struct call *call;          /* the plain case */
+	struct remote_call *remote; /* the same on another worker */
+	struct invoke *invoke;      /* any other */
 };
 
 /* All borrowed. */
@@ -24,6 +25,7 @@ struct invoke_ask {
 	struct packed *args;
 	const struct value *retry; /* the option, or NULL */
 	struct pid caller;
+	const char *caller_entry; /* an atom, or NULL */
 };
 
 bool program_is_callable(const struct program *p);

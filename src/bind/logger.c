@@ -9,6 +9,7 @@
 #include "bind/current.h"
 #include "bind/modules.h"
 #include "engine/lua_api.h"
+#include "engine/readonly.h"
 #include "value/json.h"
 
 static const char logger_type[] = "logger";
@@ -126,6 +127,25 @@ static void write_record(
 		free(owned[i]);
 }
 
+/* The field `error` of an error record is an error's text: only texts, numbers and error objects are one. */
+static void keep_error_text(struct value *map)
+{
+	enum value_type type = value_type(value_get(map, "error"));
+
+	if (type != VALUE_STRING && type != VALUE_INT && type != VALUE_FLOAT)
+		value_map_remove(map, "error");
+}
+
+/* It is taken out of the program's table. */
+static void drop_error(lua_State *L, int idx)
+{
+	if (!lua_istable(L, idx) || readonly_is(L, idx))
+		return;
+	lua_pushliteral(L, "error");
+	lua_pushnil(L);
+	lua_rawset(L, idx);
+}
+
 static int log_at(lua_State *L, enum log_level level)
 {
 	struct logger *l = handle_check(L, 1, logger_type);
@@ -134,10 +154,17 @@ static int log_at(lua_State *L, enum log_level level)
 
 	if (!lua_isnoneornil(L, 3))
 		luaL_checktype(L, 3, LUA_TTABLE);
-	if (!log_enabled(level))
-		return 0;
 	luaL_checkstack(L, 10, "logger");
+	if (!log_enabled(level)) {
+		if (level == LOG_ERROR)
+			drop_error(L, 3);
+		return 0;
+	}
 	map = merge_fields(L, l->fields, 3);
+	if (level == LOG_ERROR) {
+		keep_error_text(map);
+		drop_error(L, 3);
+	}
 	write_record(L, level, l->name ? l->name : "lua", message, map);
 	value_unref(map);
 	return 0;

@@ -17,7 +17,10 @@
 #include "registry/registry.h"
 
 struct bus;
+struct change_request;
 struct groups;
+struct metrics;
+struct policy_set;
 
 struct node {
 	struct registry *registry;
@@ -27,11 +30,15 @@ struct node {
 	struct scheduler *scheduler;
 	struct bus *bus;                /* of events */
 	struct groups *groups;          /* scopes of process groups */
+	struct policy_set *policies;    /* live policies and their groups */
+	struct metrics *metrics;        /* what programs count */
 	const char *default_network;    /* network_service.default_network, NULL = none */
 	bool strict_mode;               /* security.strict_mode */
 	struct http_client_config http; /* of each worker's client */
 	uint64_t started_ns;            /* loop_clock_ns() */
 	void *runtime;                  /* struct runtime, for modules of service/ */
+	/* Have the main thread change the registry; any thread, see change_request.h. NULL in tests without a runtime. */
+	void (*change)(struct node *n, struct change_request *r);
 	/* Begin to stop the whole program with that exit code; any thread. NULL in tests without a runtime. */
 	void (*request_stop)(struct node *n, int exit_code);
 };

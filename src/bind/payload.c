@@ -14,8 +14,6 @@
 #include "engine/lua_api.h"
 #include "engine/packed_format.h"
 
-static const char payload_type[] = "payload.Payload";
-
 enum format {
 	FORMAT_UNKNOWN,
 	FORMAT_JSON,
@@ -42,7 +40,7 @@ static const struct {
 };
 
 struct payload {
-	struct packed *packed;
+	const struct packed *packed; /* a reference, or part of the object that is user value 1 */
 	unsigned index;
 	enum format format; /* FORMAT_UNKNOWN: nobody looked yet whether it is an error */
 };
@@ -57,7 +55,7 @@ static bool holds_error(const struct payload *p)
 
 static struct payload *check_payload(lua_State *L)
 {
-	struct payload *p = handle_check(L, 1, payload_type);
+	struct payload *p = handle_self(L, HANDLE_PAYLOAD);
 
 	if (p->format == FORMAT_UNKNOWN)
 		p->format = holds_error(p) ? FORMAT_ERROR : FORMAT_LUA;
@@ -177,12 +175,16 @@ static int convert(lua_State *L, const struct payload *p, enum format to, struct
 /* A payload of the value at idx, pushed; first a handle without content, since packing cannot be undone by a raise. */
 static int push_new(lua_State *L, int idx, enum format format, struct err *e)
 {
+	struct packed *packed;
 	struct payload *p;
 
 	idx = lua_absindex(L, idx);
-	p = handle_new(L, payload_type, sizeof(*p));
+	p = handle_new_owning(L, HANDLE_PAYLOAD, sizeof(*p));
 	p->format = format;
-	return packed_from_lua(L, idx, 1, &p->packed, e);
+	if (packed_from_lua(L, idx, 1, &packed, e) < 0)
+		return -1;
+	p->packed = packed;
+	return 0;
 }
 
 static int l_transcode(lua_State *L)
@@ -234,7 +236,7 @@ static int payload_gc(lua_State *L)
 {
 	struct payload *p = lua_touserdata(L, 1);
 
-	packed_unref(p->packed);
+	packed_unref((struct packed *)p->packed);
 	p->packed = NULL;
 	return 0;
 }
@@ -249,33 +251,40 @@ void payload_register(lua_State *L)
 		{NULL, NULL},
 	};
 
-	handle_register(L, payload_type, methods, payload_gc);
-	luaL_getmetatable(L, payload_type);
-	lua_pushcfunction(L, l_tostring);
-	lua_setfield(L, -2, "__tostring");
-	lua_pop(L, 1);
+	lua_pushnil(L);
+	handle_register_kind(L, HANDLE_PAYLOAD, "payload.Payload", methods, l_tostring, payload_gc);
 }
 
 void payload_push(lua_State *L, struct packed *packed, unsigned i)
 {
-	struct payload *p = handle_new(L, payload_type, sizeof(*p));
+	struct payload *p = handle_new_owning(L, HANDLE_PAYLOAD, sizeof(*p));
 
 	p->packed = packed_ref(packed);
 	p->index = i;
 }
 
-void payload_push_all(lua_State *L, struct packed *packed)
+static void push_within(lua_State *L, const struct packed *packed, unsigned i, int holder)
+{
+	struct payload *p = handle_new_plain(L, HANDLE_PAYLOAD, sizeof(*p), 1);
+
+	*p = (struct payload){packed, i, FORMAT_UNKNOWN};
+	lua_pushvalue(L, holder);
+	lua_setiuservalue(L, -2, 1);
+}
+
+void payload_push_within(lua_State *L, const struct packed *packed, int holder)
 {
 	unsigned n = packed_count(packed);
 
+	holder = lua_absindex(L, holder);
 	if (n == 0) {
 		lua_pushnil(L);
 	} else if (n == 1) {
-		payload_push(L, packed, 0);
+		push_within(L, packed, 0, holder);
 	} else {
 		lua_createtable(L, (int)n, 0);
 		for (unsigned i = 0; i < n; i++) {
-			payload_push(L, packed, i);
+			push_within(L, packed, i, holder);
 			lua_rawseti(L, -2, (lua_Integer)i + 1);
 		}
 	}

@@ -11,7 +11,7 @@ struct lua_State;
 void payload_register(struct lua_State *L);
 /* Push the i-th value of `p` as a Payload; keeps a reference. */
 void payload_push(struct lua_State *L, struct packed *p, unsigned i);
-/* nil for none, a Payload for one, an array of Payloads for more. */
-void payload_push_all(struct lua_State *L, struct packed *p);
+/* All values of `p`: nil for none, a Payload for one, an array of Payloads for more. `p` lives as long as the Lua object at index `holder`, which they keep alive. */
+void payload_push_within(struct lua_State *L, const struct packed *p, int holder);
 
 #endif

@@ -9,6 +9,7 @@
 #include "bind/feed.h"
 #include "bind/modules.h"
 #include "bind/process.h"
+#include "bind/sending.h"
 #include "registry/registry.h"
 
 static const char instance_type[] = "pg.Instance";
@@ -120,6 +121,7 @@ static void own_membership(struct process *p, struct group_scope *s)
 	m = xcalloc(1, sizeof(*m));
 	m->scope = group_scope_ref(s);
 	m->pid = process_pid(p);
+	m->resource.lasting = true;
 	resource_own(&p->resources, &m->resource, on_member_end);
 }
 
@@ -231,7 +233,9 @@ static int broadcast(lua_State *L, const char *action)
 {
 	size_t len, n, nargs = (size_t)lua_gettop(L);
 	struct packed *payload = NULL;
+	struct sending *sending = NULL;
 	const char *name, *topic;
+	int rc = 0;
 	struct group_scope *s;
 	struct process *p;
 	struct pid *to;
@@ -246,12 +250,19 @@ static int broadcast(lua_State *L, const char *action)
 	if (nargs > 3 && packed_from_lua(L, 4, (int)nargs - 3, &payload, &e) < 0)
 		return push_nil_and_err(L, &e);
 	to = group_members(s, name, &n);
-	for (size_t i = 0; i < n; i++)
-		process_send(worker_scheduler(p->worker), to[i],
-			message_new(topic, len, process_pid(p), packed_ref(payload)), NULL);
+	/* A member that has ended is none of the sender's business, one without room is. */
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (sending_add(L, &sending, to[i], message_new(topic, len, process_pid(p), packed_ref(payload)), &e) <
+				0 &&
+			e.kind == ERR_RATE_LIMITED)
+			rc = -1;
 	free(to);
 	packed_unref(payload);
-	return push_done(L, 0, NULL);
+	if (rc < 0) {
+		sending_forget(sending);
+		return push_nil_and_err(L, &e);
+	}
+	return sending_wait(L, sending);
 }
 
 static int l_broadcast(lua_State *L)

@@ -68,3 +68,14 @@ int pool_job_run(lua_State *L, struct pool_job *j)
 	}
 	return wait_for(L, &j->pending, job_finish);
 }
+
+int pool_job_do(lua_State *L, struct pool_job *j)
+{
+	j->work(j);
+	return job_finish(L, &j->pending);
+}
+
+int pool_job_run_here(lua_State *L, struct pool_job *j)
+{
+	return wait_is_possible(L) ? pool_job_run(L, j) : pool_job_do(L, j);
+}

@@ -26,5 +26,10 @@ struct pool_job {
 
 /* Start it and wait: use as `return pool_job_run(L, &x->job)`. Takes the job. Raises where waiting is impossible. */
 int pool_job_run(struct lua_State *L, struct pool_job *j);
+/* The same for short work that must be possible everywhere: where waiting is impossible (a chunk that is being loaded, a metamethod) it is done on
+ * the worker, there and then. */
+int pool_job_run_here(struct lua_State *L, struct pool_job *j);
+/* Do it on the worker at once: for work that is known to be shorter than the way to the pool. */
+int pool_job_do(struct lua_State *L, struct pool_job *j);
 
 #endif

@@ -3,11 +3,13 @@
  */
 #include "bind/process.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "actor/names.h"
 #include "bind/modules.h"
 #include "bind/payload.h"
+#include "bind/sending.h"
 
 struct process *process_check(lua_State *L, const char *fn)
 {
@@ -62,15 +64,35 @@ int action_allowed(lua_State *L, const char *action, const char *resource, const
 	return err_set(e, ERR_PERMISSION_DENIED, "%s%.256s", words, resource);
 }
 
-int destination_allowed(lua_State *L, int arg, struct pid pid, const char *action, const char *verb, struct err *e)
+bool process_action_allowed(lua_State *L, const char *action, const char *resource)
+{
+	struct process *self = current_process(L);
+	char text[PID_TEXT_MAX];
+
+	if (!self)
+		return current_allows(L, action, resource);
+	return current_allows_with(L, action, resource, "pid", pid_format(process_pid(self), text));
+}
+
+int process_action_check(lua_State *L, const char *action, const char *resource, const char *words, struct err *e)
+{
+	if (process_action_allowed(L, action, resource))
+		return 0;
+	return err_set(e, ERR_PERMISSION_DENIED, "%s%.256s", words, resource);
+}
+
+static int check_destination(lua_State *L, int arg, struct pid pid, const char *action, const char *verb, struct err *e)
 {
 	char text[PID_TEXT_MAX];
 
-	if (frame_is_free(current_node(L), current_frame(L)))
-		return 0;
-	if (current_allows(L, action, pid_format(pid, text)))
+	if (process_action_allowed(L, action, pid_format(pid, text)))
 		return 0;
 	return err_set(e, ERR_PERMISSION_DENIED, "not allowed to %s: %.256s", verb, lua_tostring(L, arg));
+}
+
+int destination_allowed(lua_State *L, int arg, struct pid pid, const char *action, const char *verb, struct err *e)
+{
+	return frame_is_free(current_node(L), current_frame(L)) ? 0 : check_destination(L, arg, pid, action, verb, e);
 }
 
 /* The process argument of monitor, link, ... */
@@ -131,6 +153,8 @@ static int l_send(lua_State *L)
 	struct process *self = current_process(L);
 	int n = lua_gettop(L);
 	struct packed *payload = NULL;
+	struct sending *sending = NULL;
+	struct message *m;
 	const char *topic;
 	struct pid to;
 	struct err e;
@@ -157,13 +181,41 @@ static int l_send(lua_State *L)
 		return push_nil_and_err(L, &e);
 	if (n > 2 && packed_from_lua(L, 3, n - 2, &payload, &e) < 0)
 		return push_nil_and_err(L, &e);
-	return push_true_or_err(
-		L, process_send(sched_of(L), to, message_new(topic, len, process_pid(self), payload), &e), &e);
+	m = message_new(topic, len, process_pid(self), payload);
+	if (process_send_here(self, to, m)) {
+		lua_pushboolean(L, true);
+		return 1;
+	}
+	if (sending_add(L, &sending, to, m, &e) < 0)
+		return push_nil_and_err(L, &e);
+	return sending_wait(L, sending);
+}
+
+/* The deadline of process.cancel(): a duration, or {deadline = duration}; nothing leaves it to the host. */
+static int deadline_at(lua_State *L, int arg, uint64_t *ret_ns, struct err *e)
+{
+	int64_t ns;
+
+	*ret_ns = CANCEL_DEADLINE_OF_HOST;
+	lua_settop(L, arg);
+	if (lua_istable(L, arg)) {
+		lua_getfield(L, arg, "deadline");
+		lua_replace(L, arg);
+	}
+	if (lua_isnil(L, arg))
+		return 0;
+	if (duration_from_lua(L, arg, &ns, e) < 0)
+		return -1;
+	if (ns < 0)
+		return err_set(e, ERR_INVALID, "deadline must not be negative");
+	*ret_ns = (uint64_t)ns;
+	return 0;
 }
 
 static int l_cancel(lua_State *L)
 {
 	struct process *self = current_process(L);
+	uint64_t deadline_ns;
 	const char *reason;
 	struct pid pid;
 	struct err e;
@@ -172,9 +224,12 @@ static int l_cancel(lua_State *L)
 	if (!self)
 		return no_process(L);
 	reason = luaL_optlstring(L, 2, "", &len);
+	if (deadline_at(L, 3, &deadline_ns, &e) < 0)
+		return push_nil_and_err(L, &e);
 	if (target(L, "process.cancel", "cancel", &pid, &e) < 0)
 		return push_nil_and_err(L, &e);
-	return push_true_or_err(L, process_cancel(sched_of(L), process_pid(self), pid, reason, len, &e), &e);
+	return push_true_or_err(
+		L, process_cancel_within(sched_of(L), process_pid(self), pid, reason, len, deadline_ns, &e), &e);
 }
 
 static int l_terminate(lua_State *L)
@@ -289,10 +344,8 @@ out:
 
 enum { SCOPE_LOCAL, SCOPE_EVENTUAL, SCOPE_CONSISTENT, SCOPE_STRONG };
 
-static int check_scope(lua_State *L, int arg, struct err *e)
+static int check_scope(lua_Integer scope, struct err *e)
 {
-	lua_Integer scope = luaL_optinteger(L, arg, SCOPE_LOCAL);
-
 	if (scope == SCOPE_LOCAL)
 		return 0;
 	if (scope == SCOPE_EVENTUAL)
@@ -300,10 +353,23 @@ static int check_scope(lua_State *L, int arg, struct err *e)
 	return err_set(e, ERR_INTERNAL, "global registry not available");
 }
 
+/* `action` for local names, with the scope's name behind it for those of a cluster. */
+static int check_name_action(
+	lua_State *L, const char *action, lua_Integer scope, const char *name, const char *words, struct err *e)
+{
+	static const char *const suffixes[] = {"", ".eventual", ".consistent", ".strong"};
+	const char *suffix = scope > SCOPE_LOCAL && scope <= SCOPE_STRONG ? suffixes[scope] : "";
+	char full[64];
+
+	snprintf(full, sizeof(full), "%s%s", action, suffix);
+	return process_action_check(L, full, name, words, e);
+}
+
 static int l_register(lua_State *L)
 {
 	struct process *self = current_process(L);
 	const char *name = luaL_checkstring(L, 1);
+	lua_Integer scope = luaL_optinteger(L, 3, SCOPE_LOCAL);
 	char text[PID_TEXT_MAX];
 	struct pid pid;
 	struct err e;
@@ -327,12 +393,13 @@ static int l_register(lua_State *L)
 		if (pid_parse(s, len, &pid, &e) < 0)
 			return push_nil_and_err(L, &e);
 	}
-	if (check_scope(L, 3, &e) < 0)
+	if (check_name_action(L, "process.registry.register", scope, name, "not allowed to register: ", &e) < 0)
 		return push_nil_and_err(L, &e);
-	if (action_allowed(L, "process.registry.register", name, "not allowed to register: ", &e) < 0)
+	if (!pid_equal(pid, process_pid(self)) &&
+		process_action_check(
+			L, "process.registry.foreign", pid_format(pid, text), "not allowed to register for: ", &e) < 0)
 		return push_nil_and_err(L, &e);
-	if (!pid_equal(pid, process_pid(self)) && action_allowed(L, "process.registry.foreign", pid_format(pid, text),
-							  "not allowed to register for: ", &e) < 0)
+	if (check_scope(scope, &e) < 0)
 		return push_nil_and_err(L, &e);
 	return push_true_or_err(L, process_name(sched_of(L), pid, name, &e), &e);
 }
@@ -354,11 +421,12 @@ static int l_lookup(lua_State *L)
 static int l_unregister(lua_State *L)
 {
 	const char *name = luaL_checkstring(L, 1);
+	lua_Integer scope = luaL_optinteger(L, 2, SCOPE_LOCAL);
 	struct err e;
 
-	if (check_scope(L, 2, &e) < 0)
+	if (check_name_action(L, "process.registry.unregister", scope, name, "not allowed to unregister: ", &e) < 0)
 		return push_nil_and_err(L, &e);
-	if (action_allowed(L, "process.registry.unregister", name, "not allowed to unregister: ", &e) < 0)
+	if (check_scope(scope, &e) < 0)
 		return push_nil_and_err(L, &e);
 	lua_pushboolean(L, names_unregister(scheduler_names(sched_of(L)), name));
 	return 1;

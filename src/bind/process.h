@@ -19,6 +19,9 @@ int destination_at(lua_State *L, int arg, struct pid *ret_pid, struct err *e);
 int destination_allowed(lua_State *L, int arg, struct pid pid, const char *action, const char *verb, struct err *e);
 /* `resource` allowed, or PERMISSION_DENIED "<words><resource>". */
 int action_allowed(lua_State *L, const char *action, const char *resource, const char *words, struct err *e);
+/* The same for actions of the `process` module: policies may ask who calls (meta.pid). */
+bool process_action_allowed(lua_State *L, const char *action, const char *resource);
+int process_action_check(lua_State *L, const char *action, const char *resource, const char *words, struct err *e);
 
 /* The inbox of `p`, opened for delivery to channels. */
 struct inbox *process_inbox_open(lua_State *L, struct process *p);
@@ -51,6 +54,9 @@ struct spawn_ask {
 
 extern const struct spawn_ask spawn_asks[4]; /* plain, monitored, linked, both */
 
+/* May the running code spawn that process in that way? PERMISSION_DENIED "not allowed to spawn process: <id>", ... */
+int spawn_check(lua_State *L, const struct spawn_ask *ask, const char *id, struct err *e);
+
 /* Fill program, host and frame of `s`, and its arguments from stack index `first` on. Permissions are the caller's business. */
 int spawn_prepare(lua_State *L, struct spawn *s, const char *id, const char *host, const struct frame_edge *edge,
 	int first, struct err *e);
@@ -67,5 +73,7 @@ int options_from_lua(lua_State *L, int idx, struct value **ret, struct err *e);
 const char *options_network(const struct value *options);
 /* May the running code choose that network ("" = drop the inherited one)? PERMISSION_DENIED "not allowed: network <id>". */
 int network_select_allowed(lua_State *L, const char *network, struct err *e);
+/* The network that such a choice is about: `network`, or the inherited one when it is "". "" when there is none. */
+const char *network_selected(lua_State *L, const char *network);
 
 #endif

@@ -3,54 +3,82 @@
  */
 #include <string.h>
 
+#include "actor/quota.h"
 #include "bind/modules.h"
 #include "bind/payload.h"
 #include "bind/process.h"
 #include "engine/channel.h"
 
-static const char message_type[] = "process.Message";
-
 /* -- message objects --------------------------------------------------------------------------------- */
 
+/* One that carries little holds a copy and needs no finalizer; the others keep the message. */
 struct message_handle {
-	struct message *message;
+	struct pid from;
+	const struct packed *payload; /* here, or the message's; NULL = none */
+	struct message *message;      /* NULL: all is here */
+	const char *topic;            /* here, or the message's */
+	size_t topic_len;
+	char here[]; /* a copy of the payload, then one of the topic */
 };
 
-static const struct message *message_check(lua_State *L)
-{
-	const struct message_handle *h = handle_check(L, 1, message_type);
+enum { MESSAGE_HERE_MAX = 4096 }; /* larger payloads are not copied */
 
-	return h->message;
+/* Senders' pids as Lua strings, which are user values 1, 2, ... of this: a process hears from few others. One per heap. */
+struct pid_texts {
+	struct pid pids[64];
+};
+
+static const struct message_handle *message_check(lua_State *L)
+{
+	return handle_self(L, HANDLE_MESSAGE);
 }
 
 static int l_topic(lua_State *L)
 {
-	const struct message *m = message_check(L);
+	const struct message_handle *h = message_check(L);
 
-	lua_pushlstring(L, m->topic, m->topic_len);
+	lua_pushlstring(L, h->topic, h->topic_len);
 	return 1;
+}
+
+/* In a method of messages. */
+static void push_pid_text(lua_State *L, struct pid pid)
+{
+	char text[PID_TEXT_MAX];
+	struct pid_texts *known;
+	size_t i;
+
+	if (pid.number == 0) {
+		lua_pushliteral(L, "");
+		return;
+	}
+	known = lua_touserdata(L, lua_upvalueindex(1));
+	i = pid.number % ARRAY_LEN(known->pids);
+	if (pid_equal(known->pids[i], pid)) {
+		lua_getiuservalue(L, lua_upvalueindex(1), (int)i + 1);
+		return;
+	}
+	lua_pushstring(L, pid_format(pid, text));
+	lua_pushvalue(L, -1);
+	lua_setiuservalue(L, lua_upvalueindex(1), (int)i + 1);
+	known->pids[i] = pid;
 }
 
 static int l_from(lua_State *L)
 {
-	const struct message *m = message_check(L);
-	char text[PID_TEXT_MAX];
-
-	lua_pushstring(L, m->from.number ? pid_format(m->from, text) : "");
+	push_pid_text(L, message_check(L)->from);
 	return 1;
 }
 
 static int l_payload(lua_State *L)
 {
-	payload_push_all(L, message_check(L)->payload);
+	payload_push_within(L, message_check(L)->payload, 1);
 	return 1;
 }
 
 static int l_tostring(lua_State *L)
 {
-	const struct message *m = message_check(L);
-
-	lua_pushfstring(L, "process.Message{topic=%s}", m->topic);
+	lua_pushfstring(L, "process.Message{topic=%s}", message_check(L)->topic);
 	return 1;
 }
 
@@ -71,20 +99,30 @@ void process_inbox_register(lua_State *L)
 		{"topic", l_topic},
 		{NULL, NULL},
 	};
+	struct pid_texts *texts;
 
-	handle_register(L, message_type, methods, message_gc);
-	luaL_getmetatable(L, message_type);
-	lua_pushcfunction(L, l_tostring);
-	lua_setfield(L, -2, "__tostring");
-	lua_pop(L, 1);
+	texts = lua_newuserdatauv(L, sizeof(*texts), ARRAY_LEN(texts->pids));
+	*texts = (struct pid_texts){0};
+	handle_register_kind(L, HANDLE_MESSAGE, "process.Message", methods, l_tostring, message_gc);
 }
 
 /* Takes `m`. */
 static void push_message(lua_State *L, struct message *m)
 {
-	struct message_handle *h = handle_new(L, message_type, sizeof(*h));
+	size_t bytes = m->payload ? packed_inline_bytes(m->payload, MESSAGE_HERE_MAX) : 0;
+	struct message_handle *h;
 
-	h->message = m;
+	if (m->payload && bytes == 0) {
+		h = handle_new_owning(L, HANDLE_MESSAGE, sizeof(*h));
+		*h = (struct message_handle){m->from, m->payload, m, m->topic, m->topic_len};
+		return;
+	}
+	h = handle_new_plain(L, HANDLE_MESSAGE, sizeof(*h) + bytes + m->topic_len + 1, 0);
+	*h = (struct message_handle){.from = m->from, .topic = h->here + bytes, .topic_len = m->topic_len};
+	if (m->payload)
+		h->payload = packed_inline(h->here, m->payload);
+	memcpy(h->here + bytes, m->topic, (size_t)m->topic_len + 1);
+	message_free(m);
 }
 
 /* What listen() gives: nil, the value, or an array of values. */
@@ -136,8 +174,9 @@ static void push_event(lua_State *L, const struct message *m)
 
 /* -- delivery ---------------------------------------------------------------------------------------- */
 
-static void deliver_subscription(lua_State *L, struct inbox *box, struct subscription *s)
+static void deliver_subscription(lua_State *L, struct process *p, struct subscription *s)
 {
+	struct inbox *box = p->inbox;
 	struct channel *ch = s->channel;
 
 	inbox_forget_received(s, channel_buffered(ch));
@@ -156,9 +195,12 @@ static void deliver_subscription(lua_State *L, struct inbox *box, struct subscri
 		/* What other modules feed ends with an upgrade: nobody asks for it again. */
 		bool received = channel_has_receiver(ch) || s->closed;
 
+		quota_received(p, m);
 		if (s->as_message) {
-			push_message(L, m);
-			m = received ? NULL : message_copy(m);
+			struct message *copy = received ? NULL : message_copy(m);
+
+			push_message(L, m); /* takes it */
+			m = copy;
 		} else {
 			push_values(L, m);
 		}
@@ -170,8 +212,9 @@ static void deliver_subscription(lua_State *L, struct inbox *box, struct subscri
 	}
 }
 
-static void deliver_general(lua_State *L, struct inbox *box)
+static void deliver_general(lua_State *L, struct process *p)
 {
+	struct inbox *box = p->inbox;
 	struct channel *ch = box->general_channel;
 
 	if (ch && channel_is_closed(ch)) {
@@ -180,7 +223,10 @@ static void deliver_general(lua_State *L, struct inbox *box)
 		return;
 	}
 	while (ch && box->general.head && channel_has_room(ch)) {
-		push_message(L, message_queue_pop(&box->general));
+		struct message *m = message_queue_pop(&box->general);
+
+		quota_received(p, m);
+		push_message(L, m);
 		channel_offer(L, ch);
 	}
 }
@@ -211,9 +257,53 @@ static void on_deliver(struct process *p)
 	if (!L)
 		return;
 	list_for_each_safe(l, tmp, &box->subscriptions)
-		deliver_subscription(L, box, list_entry(l, struct subscription, link));
-	deliver_general(L, box);
+		deliver_subscription(L, p, list_entry(l, struct subscription, link));
+	deliver_general(L, p);
 	deliver_events(L, box);
+}
+
+static bool supply_subscription(struct process *p, lua_State *L, struct subscription *s)
+{
+	struct message *m;
+
+	inbox_forget_received(s, channel_buffered(s->channel));
+	m = message_queue_pop(&s->queue);
+	if (!m)
+		return false;
+	quota_received(p, m);
+	if (s->as_message) {
+		push_message(L, m);
+		return true;
+	}
+	push_values(L, m);
+	message_free(m);
+	return true;
+}
+
+static bool on_supply(struct process *p, lua_State *L, struct channel *ch)
+{
+	struct inbox *box = p->inbox;
+	struct subscription *s;
+	struct message *m;
+
+	if (ch == box->general_channel) {
+		m = message_queue_pop(&box->general);
+		if (!m)
+			return false;
+		quota_received(p, m);
+		push_message(L, m);
+		return true;
+	}
+	if (ch == box->events_channel) {
+		m = message_queue_pop(&box->events);
+		if (!m)
+			return false;
+		push_event(L, m);
+		message_free(m);
+		return true;
+	}
+	s = inbox_of_channel(box, ch);
+	return s && supply_subscription(p, L, s);
 }
 
 static void on_release(struct process *p)
@@ -224,6 +314,7 @@ static void on_release(struct process *p)
 
 const struct process_hooks bind_process_hooks = {
 	.deliver = on_deliver,
+	.supply = on_supply,
 	.release = on_release,
 };
 
@@ -251,9 +342,8 @@ int l_process_inbox(lua_State *L)
 		channel_push(L, box->general_channel);
 		return 1;
 	}
-	struct channel *ch = channel_push_new(L, 0);
+	struct channel *ch = channel_push_held(L, 0, &p->task);
 
-	channel_hold(ch, &p->task);
 	inbox_open_general(box, ch);
 	return 1;
 }
@@ -267,9 +357,8 @@ int l_process_events(lua_State *L)
 		channel_push(L, box->events_channel);
 		return 1;
 	}
-	struct channel *ch = channel_push_new(L, 0);
+	struct channel *ch = channel_push_held(L, 0, &p->task);
 
-	channel_hold(ch, &p->task);
 	inbox_open_events(box, ch);
 	return 1;
 }
@@ -321,8 +410,7 @@ int l_process_listen(lua_State *L)
 		channel_push(L, s->channel);
 		return 1;
 	}
-	ch = channel_push_new(L, 1);
-	channel_hold(ch, &p->task);
+	ch = channel_push_held(L, 1, &p->task);
 	s = inbox_subscribe(box, topic, len, ch);
 	s->as_message = as_message;
 	return 1;

@@ -66,14 +66,17 @@ struct spawn_wait {
 	bool over;
 };
 
-static int push_spawned(lua_State *L, const struct spawn *s)
+static int push_pid(lua_State *L, struct pid pid)
 {
 	char text[PID_TEXT_MAX];
 
-	if (s->failed)
-		return push_nil_and_err(L, &s->err);
-	lua_pushstring(L, pid_format(s->pid, text));
+	lua_pushstring(L, pid_format(pid, text));
 	return 1;
+}
+
+static int push_spawned(lua_State *L, const struct spawn *s)
+{
+	return s->failed ? push_nil_and_err(L, &s->err) : push_pid(L, s->pid);
 }
 
 static void spawn_wait_free(struct spawn_wait *w)
@@ -118,6 +121,7 @@ int spawn_go(lua_State *L, struct spawn *s)
 	struct worker *here = current_worker(L);
 	struct worker *there = wait_is_possible(L) ? spawn_place(worker_scheduler(here), here, s) : here;
 	struct spawn_wait *w;
+	struct pid pid;
 	int n;
 
 	if (there == here) {
@@ -126,6 +130,8 @@ int spawn_go(lua_State *L, struct spawn *s)
 		spawn_free(s);
 		return n;
 	}
+	if (spawn_ahead(there, s, &pid))
+		return push_pid(L, pid);
 	w = xcalloc(1, sizeof(*w));
 	w->spawn = s;
 	w->pending.cancel = spawn_cancel;
@@ -138,18 +144,17 @@ int spawn_go(lua_State *L, struct spawn *s)
 
 /* -- the plain functions ----------------------------------------------------------------------------- */
 
-static int check_plain(lua_State *L, const struct spawn_ask *ask, const char *id, const char *host, struct err *e)
+int spawn_check(lua_State *L, const struct spawn_ask *ask, const char *id, struct err *e)
 {
 	if (frame_is_free(current_node(L), current_frame(L)))
 		return 0;
-	if (action_allowed(L, "process.spawn", id, "not allowed to spawn process: ", e) < 0)
+	if (process_action_check(L, "process.spawn", id, "not allowed to spawn process: ", e) < 0)
 		return -1;
-	if (action_allowed(L, "process.host", host, "not allowed to spawn on host: ", e) < 0)
+	if (ask->monitor && process_action_check(L, "process.spawn.monitored", id,
+				    "not allowed to spawn monitored process: ", e) < 0)
 		return -1;
-	if (ask->monitor &&
-		action_allowed(L, "process.spawn.monitored", id, "not allowed to spawn monitored process: ", e) < 0)
-		return -1;
-	if (ask->link && action_allowed(L, "process.spawn.linked", id, "not allowed to spawn linked process: ", e) < 0)
+	if (ask->link &&
+		process_action_check(L, "process.spawn.linked", id, "not allowed to spawn linked process: ", e) < 0)
 		return -1;
 	return 0;
 }
@@ -172,10 +177,15 @@ static int spawn_plain(lua_State *L, const struct spawn_ask *ask)
 	}
 	id = luaL_checkstring(L, 1);
 	host = luaL_checkstring(L, 2);
-	if (check_plain(L, ask, id, host, &e) < 0)
+	if (spawn_check(L, ask, id, &e) < 0)
+		return push_nil_and_err(L, &e);
+	/* Of all forms only the plain one (and exec) asks whether the host may be used. */
+	if (!ask->monitor && !ask->link &&
+		process_action_check(L, "process.host", host, "not allowed to spawn on host: ", &e) < 0)
 		return push_nil_and_err(L, &e);
 	s = spawn_new();
 	s->parent = process_pid(self);
+	s->parent_entry = self->program->id;
 	s->monitor = ask->monitor;
 	s->link = ask->link;
 	if (spawn_prepare(L, s, id, host, &edge, 3, &e) < 0) {
@@ -329,8 +339,8 @@ int l_process_exec(lua_State *L)
 		return exec_error(L, ERR_INVALID, "invalid process ID format (namespace:name required)");
 	if (!*host)
 		return exec_error(L, ERR_INVALID, "host ID required");
-	if (action_allowed(L, "process.exec", id, "not allowed to exec process: ", &e) < 0 ||
-		action_allowed(L, "process.host", host, "not allowed to exec on host: ", &e) < 0)
+	if (process_action_check(L, "process.exec", id, "not allowed to exec process: ", &e) < 0 ||
+		process_action_check(L, "process.host", host, "not allowed to exec on host: ", &e) < 0)
 		return push_nil_and_err(L, &e);
 	if (!wait_is_possible(L))
 		return raise_text(L, "process.exec: cannot wait here");

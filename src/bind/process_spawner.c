@@ -83,7 +83,7 @@ static struct spawner *check(lua_State *L)
 
 static void demand(lua_State *L, const char *action, const char *resource, const char *words)
 {
-	if (!current_allows(L, action, resource))
+	if (!process_action_allowed(L, action, resource))
 		raise_text(L, "%s", words);
 }
 
@@ -275,15 +275,11 @@ static int spawn_as(lua_State *L, const struct spawn_ask *ask)
 	}
 	id = luaL_checkstring(L, 2);
 	host = luaL_checkstring(L, 3);
-	if (action_allowed(L, "process.spawn", id, "not allowed to spawn process: ", &e) < 0 ||
-		action_allowed(L, "process.host", host, "not allowed to spawn on host: ", &e) < 0 ||
-		(ask->monitor && action_allowed(L, "process.spawn.monitored", id,
-					 "not allowed to spawn monitored process: ", &e) < 0) ||
-		(ask->link &&
-			action_allowed(L, "process.spawn.linked", id, "not allowed to spawn linked process: ", &e) < 0))
+	if (spawn_check(L, ask, id, &e) < 0)
 		return raise_text(L, "%s", e.text);
 	s = spawn_new();
 	s->parent = process_pid(self);
+	s->parent_entry = self->program->id;
 	s->monitor = ask->monitor;
 	s->link = ask->link;
 	s->name = xstrdup(sp->name);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "actor/census.h"
 #include "actor/host.h"
 #include "actor/scheduler.h"
 #include "base/alloc.h"
@@ -25,7 +26,7 @@ static int deny_unless_allowed(lua_State *L, const char *action, const char *res
 
 	if (current_allows(L, action, resource))
 		return 0;
-	err_set(&e, ERR_INVALID, "permission denied: %s on %s", action, resource);
+	err_set(&e, ERR_INVALID, "permission denied: %s%s%s", action, *resource ? " on " : "", resource);
 	return push_nil_and_err(L, &e);
 }
 
@@ -71,10 +72,13 @@ struct about {
 static const struct about modules_known[] = {
 	{"base64", "Base64 encoding and decoding", {"encoding", "deterministic"}},
 	{"channel", "Channels between coroutines", {NULL}},
+	{"compress", "Packing and unpacking of bytes", {"encoding", "deterministic"}},
 	{"crypto", "Randomness, HMAC, ciphers, key derivation and tokens", {"nondeterministic", "workflow"}},
 	{"ctx", "Context values of the call", {"workflow"}},
 	{"env", "Variables of the application's environment", {"process"}},
 	{"events", "The event bus", {"io"}},
+	{"exec", "Programs of this machine", {"process"}},
+	{"fs", "Folders and files", {"storage"}},
 	{"funcs", "Calls of functions", {"workflow"}},
 	{"hash", "Digests and checksums", {"encoding", "deterministic"}},
 	{"http", "The request and the response of an HTTP handler", {"network"}},
@@ -172,6 +176,47 @@ static int l_memory_allocated(lua_State *L)
 	return 1;
 }
 
+/* There is one limit, that of each Lua heap, and it stands in the configuration. */
+static int l_memory_limit(lua_State *L)
+{
+	size_t max;
+
+	REQUIRE(L, "system.read", "memory_limit");
+	max = scheduler_heap_memory_max(current_node(L)->scheduler);
+	lua_pushinteger(L, max ? (lua_Integer)max : -1);
+	return 1;
+}
+
+static int push_fixed(lua_State *L, const char *what)
+{
+	struct err e = {0};
+
+	err_set(&e, ERR_UNAVAILABLE, "%s is fixed when the program starts; set it in the configuration", what);
+	return push_nil_and_err(L, &e);
+}
+
+static int l_memory_set_limit(lua_State *L)
+{
+	luaL_checkinteger(L, 1);
+	REQUIRE(L, "system.control", "memory_limit");
+	return push_fixed(L, "the memory limit of a Lua heap");
+}
+
+/* A heap is collected when it has grown by as much as it held. */
+static int l_gc_percent(lua_State *L)
+{
+	REQUIRE(L, "system.read", "gc_percent");
+	lua_pushinteger(L, 100);
+	return 1;
+}
+
+static int l_gc_set_percent(lua_State *L)
+{
+	luaL_checkinteger(L, 1);
+	REQUIRE(L, "system.gc", "gc_percent");
+	return push_fixed(L, "the growth at which a Lua heap is collected");
+}
+
 static int l_gc_collect(lua_State *L)
 {
 	REQUIRE(L, "system.gc", "gc");
@@ -255,6 +300,69 @@ static int l_node_id(lua_State *L)
 	return push_hostname(L);
 }
 
+static int l_node_addr(lua_State *L)
+{
+	REQUIRE(L, "system.read", "node");
+	lua_pushliteral(L, ""); /* it listens for no other node */
+	return 1;
+}
+
+static int l_node_role(lua_State *L)
+{
+	REQUIRE(L, "system.read", "node");
+	lua_pushliteral(L, "standalone");
+	return 1;
+}
+
+/* -- cluster: one node is all there is ------------------------------------------------------------------ */
+
+static int l_cluster_members(lua_State *L)
+{
+	REQUIRE(L, "system.read", "cluster");
+	lua_createtable(L, 1, 0);
+	lua_createtable(L, 0, 2);
+	if (push_hostname(L) != 1)
+		return 2;
+	lua_setfield(L, -2, "id");
+	lua_pushboolean(L, true);
+	lua_setfield(L, -2, "is_local");
+	lua_rawseti(L, -2, 1);
+	return 1;
+}
+
+static int l_cluster_leader(lua_State *L)
+{
+	REQUIRE(L, "system.read", "cluster");
+	lua_pushliteral(L, "");
+	return 1;
+}
+
+static int l_cluster_size(lua_State *L)
+{
+	REQUIRE(L, "system.read", "cluster");
+	lua_pushinteger(L, 1);
+	return 1;
+}
+
+static int no_raft(lua_State *L, const char *resource)
+{
+	struct err e = {0};
+
+	REQUIRE(L, "system.read", resource);
+	err_set(&e, ERR_INTERNAL, "raft not available");
+	return push_nil_and_err(L, &e);
+}
+
+static int l_raft(lua_State *L)
+{
+	return no_raft(L, "raft");
+}
+
+static int l_raft_stats(lua_State *L)
+{
+	return no_raft(L, "raft_stats");
+}
+
 struct host_list {
 	struct host **hosts;
 	size_t n;
@@ -293,17 +401,133 @@ static int l_hosts_list(lua_State *L)
 	return 1;
 }
 
+/* -- the processes of a host ---------------------------------------------------------------------------- */
+
+struct census_wait {
+	struct pending pending;
+	struct census *census; /* NULL while it is taken */
+	bool dropped;
+};
+
+static void census_over(void *arg, struct census *c)
+{
+	struct census_wait *w = arg;
+
+	if (w->dropped) {
+		census_free(c);
+		free(w);
+		return;
+	}
+	w->census = c;
+	pending_ready(&w->pending);
+}
+
+static void census_cancel(struct pending *p)
+{
+	struct census_wait *w = container_of(p, struct census_wait, pending);
+
+	if (p->ready) {
+		census_free(w->census);
+		free(w);
+	} else {
+		w->dropped = true;
+	}
+}
+
+static int census_gc(lua_State *L)
+{
+	struct census **c = lua_touserdata(L, 1);
+
+	census_free(*c);
+	*c = NULL;
+	return 0;
+}
+
+static void push_member(lua_State *L, const struct census_entry *m, const char *host)
+{
+	char text[PID_TEXT_MAX];
+
+	lua_createtable(L, 0, 5);
+	lua_pushstring(L, pid_format(m->pid, text));
+	lua_setfield(L, -2, "pid");
+	lua_pushstring(L, host);
+	lua_setfield(L, -2, "host");
+	lua_pushstring(L, m->source);
+	lua_setfield(L, -2, "source");
+	lua_pushstring(L, m->state);
+	lua_setfield(L, -2, "state");
+	if (m->parent.number) {
+		lua_pushstring(L, pid_format(m->parent, text));
+		lua_setfield(L, -2, "parent");
+	}
+}
+
+static int census_finish(lua_State *L, struct pending *p)
+{
+	struct census_wait *w = container_of(p, struct census_wait, pending);
+	const char *host = lua_tostring(L, 1);
+	struct census **guard, *c = w->census;
+	size_t n;
+
+	free(w);
+	handle_register(L, "system.census", NULL, census_gc);
+	guard = handle_new(L, "system.census", sizeof(*guard));
+	*guard = c;
+	n = census_count(c);
+	lua_createtable(L, (int)n, 0);
+	for (size_t i = 0; i < n; i++) {
+		push_member(L, census_at(c, i), host);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_pushnil(L);
+	return 2;
+}
+
+static int l_hosts_processes(lua_State *L)
+{
+	struct scheduler *s = current_node(L)->scheduler;
+	size_t len;
+	const char *id = luaL_optlstring(L, 1, "", &len);
+	struct err e = {0};
+	struct census_wait *w;
+	struct host *h;
+
+	REQUIRE(L, "system.read", "hosts");
+	if (len == 0) {
+		err_set(&e, ERR_INVALID, "host ID required");
+		return push_nil_and_err(L, &e);
+	}
+	if (!wait_is_possible(L))
+		return raise_text(L, "cannot wait for the workers here: call this from a function");
+	h = strlen(id) == len ? hosts_get(scheduler_hosts(s), id) : NULL;
+	if (!h) {
+		err_set(&e, ERR_NOT_FOUND, "host not found: %.256s", id);
+		return push_nil_and_err(L, &e);
+	}
+	lua_settop(L, 1);
+	w = xcalloc(1, sizeof(*w));
+	w->pending.cancel = census_cancel;
+	census_take(s, h, current_loop(L), census_over, w);
+	return wait_for(L, &w->pending, census_finish);
+}
+
 int bind_system_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"exit", l_exit}, {"modules", l_modules}, {NULL, NULL}};
 	static const struct {
 		const char *name;
-		luaL_Reg functions[4];
+		luaL_Reg functions[7];
 	} groups[] = {
-		{"gc", {{"collect", l_gc_collect}, {NULL, NULL}}},
-		{"hosts", {{"list", l_hosts_list}, {NULL, NULL}}},
-		{"memory", {{"stats", l_memory_stats}, {"allocated", l_memory_allocated}, {NULL, NULL}}},
-		{"node", {{"id", l_node_id}, {NULL, NULL}}},
+		{"cluster", {{"members", l_cluster_members}, {"leader", l_cluster_leader}, {"size", l_cluster_size},
+				    {NULL, NULL}}},
+		{"gc", {{"collect", l_gc_collect}, {"set_percent", l_gc_set_percent}, {"get_percent", l_gc_percent},
+			       {NULL, NULL}}},
+		{"hosts", {{"list", l_hosts_list}, {"processes", l_hosts_processes}, {NULL, NULL}}},
+		{"memory", {{"stats", l_memory_stats}, {"allocated", l_memory_allocated},
+				   {"set_limit", l_memory_set_limit}, {"get_limit", l_memory_limit}, {NULL, NULL}}},
+		{"node", {{"id", l_node_id}, {"addr", l_node_addr}, {"role", l_node_role}, {NULL, NULL}}},
+		{"raft", {{"is_leader", l_raft}, {"is_member", l_raft}, {"role", l_raft}, {"term", l_raft},
+				 {"commit_index", l_raft}, {"stats", l_raft_stats}, {NULL, NULL}}},
 		{"process", {{"pid", l_pid}, {"hostname", l_hostname}, {"cwd", l_cwd}, {NULL, NULL}}},
 		{"runtime", {{"goroutines", l_goroutines}, {"max_procs", l_max_procs}, {"cpu_count", l_cpu_count},
 				    {NULL, NULL}}},

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "registry/secret.h"
 #include "value/json.h"
 
 static const char supervisor[] = "supervisor";
@@ -49,6 +50,44 @@ void announce_service(struct bus *b, const char *id, const struct service_report
 	if (r->started_at_ns)
 		value_map_set(data, "started_at", value_int(r->started_at_ns));
 	publish(b, supervisor, "service.update", id, data);
+	value_unref(data);
+}
+
+static struct value *entry_data(const struct entry *e)
+{
+	struct value *v = value_map();
+
+	value_map_set(v, "id", text(e->id));
+	value_map_set(v, "kind", text(e->kind));
+	value_map_set(v, "meta", value_ref(e->meta));
+	if (e->data)
+		value_map_set(v, "data", secret_redact(e->kind, e->data));
+	return v;
+}
+
+void announce_registry(struct bus *b, enum registry_event ev, const struct change *c, const struct err *e)
+{
+	static const char registry[] = "registry";
+	static const char *const kinds[] = {
+		[REGISTRY_BEGIN] = "registry.begin",
+		[REGISTRY_ACCEPT] = "entry.accept",
+		[REGISTRY_REJECT] = "entry.reject",
+		[REGISTRY_COMMIT] = "registry.commit",
+		[REGISTRY_DISCARD] = "registry.discard",
+	};
+	const char *kind = ev == REGISTRY_OPERATION ? change_type_name(c->type) : kinds[ev];
+	struct value *data = NULL;
+
+	/* An id may be longer than a path on the bus. */
+	if (c && strlen(c->entry->id) > BUS_PATH_MAX)
+		return;
+	if (ev == REGISTRY_OPERATION) {
+		data = entry_data(c->entry);
+	} else if (e) {
+		data = value_map();
+		value_map_set(data, "error", text(e->text));
+	}
+	publish(b, registry, kind, c ? c->entry->id : registry, data);
 	value_unref(data);
 }
 

@@ -3,6 +3,9 @@
  *
  *     supervisor  service.register, service.remove   path: the service's id
  *     supervisor  service.update                     data: {status, desired, details?, retry_count, last_update, started_at?}; times in Unix nanoseconds
+ *     registry    entry.create, entry.update, entry.delete, entry.accept, entry.reject
+ *                                                    path: the entry's id; data: {id, kind, meta, data}, secrets left out; of a rejection {error}
+ *     registry    registry.begin, registry.commit, registry.discard
  *     logs        logs.entry                         path: the component; data: {level, logger, message, time, fields}
  */
 #ifndef SERVICE_ANNOUNCE_H
@@ -12,6 +15,7 @@
 
 #include "actor/bus.h"
 #include "base/log.h"
+#include "registry/registry.h"
 
 struct service_report {
 	const char *status;
@@ -28,6 +32,9 @@ int64_t announce_now_ns(void);
 void announce_service_registered(struct bus *b, const char *id);
 void announce_service_removed(struct bus *b, const char *id);
 void announce_service(struct bus *b, const char *id, const struct service_report *r);
+
+/* Of a change; `arg` of the watcher is the bus. */
+void announce_registry(struct bus *b, enum registry_event ev, const struct change *c, const struct err *e);
 
 /* A log_sink_fn whose `arg` is the bus. Any thread, also one that holds a lock. */
 void announce_log(void *bus, const struct log_record *r);

@@ -10,6 +10,7 @@
 #include "actor/program.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "bind/current.h"
 #include "engine/code.h"
 #include "service/kinds.h"
 #include "service/runtime.h"
@@ -148,9 +149,9 @@ out:
 
 /* -- pools ------------------------------------------------------------------------------------------- */
 
-/* How many calls of the function run at once, and whether what one keeps outlives a pause. How long a queue of callers is, and how adaptive a pool, cannot be
- * seen from a program: callers wait either way. */
-static int read_pool(const struct entry *e, unsigned *ret_max, bool *ret_keep, struct err *err)
+/* How many calls of the function run at once, whether what one keeps outlives a pause, and whether all instances are made beforehand (static). How long a queue of
+ * callers is cannot be seen from a program: callers wait either way. An adaptive pool grows when a caller finds no idle instance and shrinks when they rest. */
+static int read_pool(const struct entry *e, unsigned *ret_max, bool *ret_keep, bool *ret_warm, struct err *err)
 {
 	const struct value *pool = value_get(e->data, "pool");
 	const char *type = "";
@@ -159,6 +160,7 @@ static int read_pool(const struct entry *e, unsigned *ret_max, bool *ret_keep, s
 
 	*ret_max = POOL_LAZY_AUTO;
 	*ret_keep = false;
+	*ret_warm = false;
 	if (!pool)
 		return 0;
 	if (value_type(pool) != VALUE_MAP)
@@ -186,6 +188,7 @@ static int read_pool(const struct entry *e, unsigned *ret_max, bool *ret_keep, s
 		max = max_size ? max_size : POOL_LAZY_AUTO;
 	*ret_max = max > POOL_MAX ? POOL_MAX : (unsigned)max;
 	/* Only lazy and adaptive pools shrink. */
+	*ret_warm = strcmp(type, "static") == 0 || (!*type && workers > 0);
 	*ret_keep = strcmp(type, "inline") == 0 || strcmp(type, "static") == 0 ||
 		    (!*type && (workers > 0 || (size > 0 && max_size == 0)));
 	return 0;
@@ -200,13 +203,52 @@ static void retire_program(struct program *p)
 	program_unref(p);
 }
 
+/* Fill a static pool, as soon as there are workers that can. */
+static void warm(struct runtime *rt, struct program *p, unsigned n)
+{
+	struct frame_edge edge = {.entry_network = p->network};
+	struct frame *frame;
+	struct err err;
+
+	if (!rt->started || rt->stopping)
+		return;
+	if (edge_frame(&rt->node, NULL, &edge, &frame, &err) < 0) {
+		log_error("function", "the pool of a function could not be filled", LOG_STR("entry", p->id),
+			LOG_STR("error", err.text));
+		return;
+	}
+	call_pool_warm(p, n, frame);
+	frame_unref(frame);
+}
+
+void kind_lua_started(struct runtime *rt)
+{
+	void *v;
+
+	for (size_t i = 0; map_next(rt->codes, &i, NULL, &v);) {
+		const struct entry *e = v;
+		struct program *p;
+		unsigned max;
+		bool keep, warms;
+
+		if (strcmp(e->kind, "function.lua") != 0 || read_pool(e, &max, &keep, &warms, NULL) < 0 || !warms)
+			continue;
+		p = programs_get(scheduler_programs(rt->node.scheduler), e->id);
+		if (p)
+			warm(rt, p, max);
+		program_unref(p);
+	}
+}
+
 static int put_program(struct runtime *rt, const struct entry *e, enum program_type type, struct err *err)
 {
 	struct program_spec spec = {.type = type, .id = e->id};
+	struct program *program;
+	bool warms = false;
 	const struct value *host;
 	struct code *code;
 
-	if (type == PROGRAM_FUNCTION && read_pool(e, &spec.calls_max, &spec.calls_keep, err) < 0)
+	if (type == PROGRAM_FUNCTION && read_pool(e, &spec.calls_max, &spec.calls_keep, &warms, err) < 0)
 		return -1;
 	if (build_code(rt, e, type == PROGRAM_PROCESS ? "main" : "", &code, err) < 0)
 		return -1;
@@ -217,7 +259,10 @@ static int put_program(struct runtime *rt, const struct entry *e, enum program_t
 		host = value_get(spec.options, "default_host");
 	if (type == PROGRAM_PROCESS && value_type(host) == VALUE_STRING)
 		spec.default_host = value_get_string(host, NULL);
-	retire_program(programs_put(scheduler_programs(rt->node.scheduler), program_new(rt->node.scheduler, &spec)));
+	program = program_new(rt->node.scheduler, &spec);
+	if (warms)
+		warm(rt, program, spec.calls_max);
+	retire_program(programs_put(scheduler_programs(rt->node.scheduler), program));
 	code_unref(code);
 	return 0;
 }
@@ -247,14 +292,6 @@ static int put(struct runtime *rt, const struct entry *e, struct err *err)
 static void unref_entry(void *e)
 {
 	entry_unref(e);
-}
-
-static int lua_add(struct runtime *rt, struct entry *e, struct err *err)
-{
-	if (put(rt, e, err) < 0)
-		return -1;
-	unref_entry(map_set(rt->codes, e->id, entry_ref(e)));
-	return 0;
 }
 
 static bool imports(const struct entry *e, const char *id)
@@ -291,14 +328,56 @@ static void rebuild_importers(struct runtime *rt, const char *id)
 	}
 }
 
+static int lua_add(struct runtime *rt, struct entry *e, struct err *err)
+{
+	if (put(rt, e, err) < 0)
+		return -1;
+	unref_entry(map_set(rt->codes, e->id, entry_ref(e)));
+	return 0;
+}
+
+/* Whoever imports it uses the new code; one that came back makes those work again that failed without it. */
+static int library_put(struct runtime *rt, struct entry *e, struct err *err)
+{
+	if (lua_add(rt, e, err) < 0)
+		return -1;
+	rebuild_importers(rt, e->id);
+	return 0;
+}
+
 static int lua_update(struct runtime *rt, struct entry *old, struct entry *e, struct err *err)
 {
 	(void)old;
-	if (lua_add(rt, e, err) < 0)
-		return -1;
-	if (strcmp(e->kind, "library.lua") == 0)
-		rebuild_importers(rt, e->id);
-	return 0;
+	return lua_add(rt, e, err);
+}
+
+static int library_update(struct runtime *rt, struct entry *old, struct entry *e, struct err *err)
+{
+	(void)old;
+	return library_put(rt, e, err);
+}
+
+/* Nothing that imports `id` can be started any more; what runs goes on. Their entries stay known, for when it comes back. */
+static void disable_importers(struct runtime *rt, const char *id)
+{
+	void *v;
+
+	for (size_t i = 0; map_next(rt->codes, &i, NULL, &v);) {
+		const struct entry *e = v;
+
+		if (!imports(e, id))
+			continue;
+		if (strcmp(e->kind, "library.lua") == 0) {
+			if (map_get(rt->libraries, e->id)) {
+				unref_code(map_remove(rt->libraries, e->id));
+				disable_importers(rt, e->id);
+			}
+			continue;
+		}
+		retire_program(programs_remove(scheduler_programs(rt->node.scheduler), e->id));
+		log_warn("lua", "an entry cannot run any more: a library it imports was removed",
+			LOG_STR("entry", e->id), LOG_STR("library", id));
+	}
 }
 
 static void program_remove(struct runtime *rt, struct entry *e)
@@ -311,6 +390,9 @@ static void library_remove(struct runtime *rt, struct entry *e)
 {
 	unref_code(map_remove(rt->libraries, e->id));
 	unref_entry(map_remove(rt->codes, e->id));
+	/* When the program ends everything goes. */
+	if (rt->started && !rt->stopping)
+		disable_importers(rt, e->id);
 }
 
 const struct kind process_lua_kind = {
@@ -329,7 +411,7 @@ const struct kind function_lua_kind = {
 
 const struct kind library_lua_kind = {
 	.name = "library.lua",
-	.add = lua_add,
-	.update = lua_update,
+	.add = library_put,
+	.update = library_update,
 	.remove = library_remove,
 };

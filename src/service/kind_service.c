@@ -21,8 +21,6 @@ struct process_service {
 	char *process;
 	char *host;
 	struct packed *input;
-	struct identity *actor;
-	struct scope *scope;
 	struct run *run; /* NULL: none */
 };
 
@@ -31,6 +29,7 @@ struct run {
 	struct service *service; /* NULL: nobody waits for it any more */
 	char *service_id;
 	char *entry;
+	char *actor;    /* its id; NULL = none */
 	struct pid pid; /* number 0: not spawned yet */
 	bool cancel;    /* as soon as there is a pid */
 	struct failure *failure;
@@ -42,6 +41,7 @@ static void run_free(struct run *r)
 	failure_unref(r->failure);
 	free(r->service_id);
 	free(r->entry);
+	free(r->actor);
 	free(r);
 }
 
@@ -75,7 +75,11 @@ static void on_over(struct loop_post *post)
 	struct err e;
 
 	if (r->failure)
-		crash_log(r->cancel ? LOG_WARN : LOG_ERROR, r->entry, r->pid, r->service_id, r->failure);
+		crash_log(r->cancel ? LOG_WARN : LOG_ERROR, &(struct crash){.entry = r->entry,
+								    .pid = r->pid,
+								    .actor = r->actor,
+								    .starter = r->service_id,
+								    .failure = r->failure});
 	if (s && service_state(s) == SERVICE_STOPPING) {
 		service_stopped(s);
 	} else if (s && service_state(s) == SERVICE_RUNNING) {
@@ -100,11 +104,12 @@ static void on_ended(void *arg, const struct process_end *end)
 	loop_post(r->rt->loop, &r->post);
 }
 
-/* Nothing that can be mended by trying again: an entry or a host that is not there, a chunk that fails. */
+/* Nothing that can be mended by trying again: an entry or a host that is not there, a chunk that fails. A host that is full has room later. */
 static void fail_start(struct service *s, struct err *e)
 {
 	err_prefix(e, "start process");
-	e->retry = ERR_RETRY_NO;
+	if (e->kind != ERR_RATE_LIMITED)
+		e->retry = ERR_RETRY_NO;
 	service_failed(s, e);
 }
 
@@ -133,9 +138,10 @@ static void on_spawned(struct spawn *sp)
 
 /* -- the service ------------------------------------------------------------------------------------- */
 
-static int prepare(struct runtime *rt, const struct process_service *ps, struct spawn *sp, struct err *e)
+static int prepare(struct runtime *rt, struct service *s, struct spawn *sp, struct err *e)
 {
-	struct frame_edge edge = {.actor = ps->actor, .scope = ps->scope};
+	const struct process_service *ps = service_self(s);
+	struct frame_edge edge = {.actor = service_actor(s), .scope = service_scope(s)};
 
 	sp->host = hosts_get(scheduler_hosts(rt->node.scheduler), ps->host);
 	if (!sp->host)
@@ -156,7 +162,7 @@ static void service_start(struct service *s)
 	struct run *r;
 	struct err e;
 
-	if (prepare(rt, ps, sp, &e) < 0) {
+	if (prepare(rt, s, sp, &e) < 0) {
 		spawn_free(sp);
 		fail_start(s, &e);
 		return;
@@ -166,6 +172,7 @@ static void service_start(struct service *s)
 	r->service = s;
 	r->service_id = xstrdup(service_id(s));
 	r->entry = xstrdup(ps->process);
+	r->actor = service_actor(s) ? xstrdup(identity_id(service_actor(s))) : NULL;
 	ps->run = r;
 	sp->ended = on_ended;
 	sp->ended_arg = r;
@@ -201,8 +208,6 @@ static void fields_free(struct process_service *ps)
 	free(ps->process);
 	free(ps->host);
 	packed_unref(ps->input);
-	identity_unref(ps->actor);
-	scope_unref(ps->scope);
 }
 
 static void service_self_free(void *self)
@@ -246,30 +251,6 @@ static int read_input(struct process_service *ps, const struct entry *e, struct 
 	return 0;
 }
 
-/* Who the process acts as. Policies that cannot be found allow nothing, so a block that names any gives a scope, if need be one that denies everything. */
-static int read_security(struct process_service *ps, const struct entry *e, struct err *err)
-{
-	const struct value *block = value_path(e->data, "lifecycle.security");
-	const struct value *actor = value_get(block, "actor"), *meta;
-	const char *id = "";
-
-	if (!block || value_type(block) == VALUE_NIL)
-		return 0;
-	if (value_type(block) != VALUE_MAP)
-		return err_set(
-			err, ERR_INVALID, "field 'lifecycle.security': expected map, got %s", value_type_name(block));
-	if (actor && value_type(actor) != VALUE_NIL) {
-		if (value_type(actor) != VALUE_MAP || value_read_string(actor, "id", &id, err) < 0 || !*id)
-			return err_set(err, ERR_INVALID, "field 'lifecycle.security.actor.id': actor needs an id");
-		meta = value_get(actor, "meta");
-		ps->actor = identity_new(
-			id, value_type(meta) == VALUE_MAP ? value_ref((struct value *)(uintptr_t)meta) : NULL);
-	}
-	if (value_count(value_get(block, "groups")) > 0 || value_count(value_get(block, "policies")) > 0)
-		ps->scope = scope_new();
-	return 0;
-}
-
 static int read_fields(struct process_service *ps, const struct entry *e, struct err *err)
 {
 	const char *process = "", *host = "", *colon;
@@ -286,9 +267,7 @@ static int read_fields(struct process_service *ps, const struct entry *e, struct
 		return err_set(err, ERR_INVALID, "invalid host: %.200s", host);
 	ps->process = entry_id_resolve(process, e->ns);
 	ps->host = xstrdup(host);
-	if (read_input(ps, e, err) < 0)
-		return -1;
-	return read_security(ps, e, err);
+	return read_input(ps, e, err);
 }
 
 static int service_add(struct runtime *rt, struct entry *e, struct err *err)
@@ -315,7 +294,8 @@ static int service_update(struct runtime *rt, struct entry *old, struct entry *e
 	(void)old;
 	if (!ps)
 		return service_add(rt, e, err);
-	if (read_fields(&fresh, e, err) < 0) {
+	if (read_fields(&fresh, e, err) < 0 || supervisor_update_security(rt->supervisor, e, err) < 0 ||
+		supervisor_update_lifecycle(rt->supervisor, e, fresh.host, err) < 0) {
 		fields_free(&fresh);
 		return -1;
 	}

@@ -10,9 +10,16 @@
 #include "actor/process.h"
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "bind/modules.h"
 #include "bind/current.h"
 #include "engine/code.h"
+#include "registry/history.h"
+#include "security/policy_set.h"
+#include "service/history_sqlite.h"
+#include "service/live.h"
+#include "service/network_swap.h"
+#include "service/kinds.h"
 #include "service/supervisor.h"
 
 enum { SHUTDOWN_MS = 30000, EXIT_UNSET = -1 };
@@ -53,14 +60,18 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->loop = loop_new();
 	rt->libraries = map_new();
 	rt->codes = map_new();
+	rt->staged_networks = map_new();
+	list_init(&rt->drains);
 	rt->supervisor = supervisor_new(rt);
 	rt->node.overlays = overlay_set_new();
 	rt->node.env = env_new();
 	rt->node.instances = instances_new();
+	rt->node.metrics = metrics_new();
 	bind_logger_install();
 	rt->node.scheduler = scheduler_new(&sc);
 	rt->node.bus = bus_new(rt->node.scheduler, rt->loop);
 	rt->node.groups = groups_new();
+	rt->node.policies = policy_set_new();
 	rt->node.registry = registry_new(cfg->kinds, rt);
 	rt->node.default_network = rt->default_network;
 	rt->node.strict_mode = cfg->strict_mode;
@@ -68,13 +79,29 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->node.started_ns = loop_clock_ns();
 	rt->node.runtime = rt;
 	rt->node.request_stop = request_stop;
+	rt->node.change = live_change;
+	live_watch(rt);
 	*ret_rt = rt;
 	return 0;
 }
 
 int runtime_load(struct runtime *rt, struct entry *const *entries, size_t n, struct err *e)
 {
+	struct history *h = NULL;
+
+	if (rt->config.history == RUNTIME_HISTORY_SQLITE && history_open_sqlite(rt->config.history_path, &h, e) < 0)
+		return err_prefix(e, "registry history");
+	if (rt->config.history == RUNTIME_HISTORY_MEMORY && history_open(NULL, NULL, &h, e) < 0)
+		return -1;
+	registry_set_history(rt->node.registry, h);
 	return registry_load(rt->node.registry, entries, n, e);
+}
+
+int runtime_reload(struct runtime *rt, struct entry *const *entries, size_t n, size_t *ret_changes, struct err *e)
+{
+	if (rt->stopping)
+		return err_set(e, ERR_UNAVAILABLE, "the runtime is stopping");
+	return registry_rebase(rt->node.registry, entries, n, ret_changes, e);
 }
 
 /* -- start and stop ---------------------------------------------------------------------------------- */
@@ -109,6 +136,7 @@ void runtime_start(struct runtime *rt)
 	loop_watch_signals(rt->loop, on_signal, rt);
 	rt->started = true;
 	scheduler_start(rt->node.scheduler);
+	kind_lua_started(rt);
 	supervisor_start(rt->supervisor);
 }
 
@@ -204,12 +232,16 @@ void runtime_free(struct runtime *rt)
 	loop_stop(rt->loop);
 	loop_run(rt->loop);
 	registry_free(rt->node.registry);
+	map_free(rt->staged_networks, NULL);
+	network_drains_free(rt);
 	supervisor_free(rt->supervisor);
 	bus_free(rt->node.bus);
 	groups_free(rt->node.groups);
+	policy_set_free(rt->node.policies);
 	scheduler_free(rt->node.scheduler);
 	overlay_set_free(rt->node.overlays);
 	instances_free(rt->node.instances);
+	metrics_free(rt->node.metrics);
 	env_free(rt->node.env);
 	map_free(rt->libraries, unref_code);
 	map_free(rt->codes, unref_entry);

@@ -34,6 +34,8 @@
 struct overlay_driver;
 struct supervisor;
 
+enum runtime_history { RUNTIME_HISTORY_MEMORY, RUNTIME_HISTORY_SQLITE, RUNTIME_HISTORY_NONE };
+
 struct runtime_config {
 	const struct kind_list *kinds;
 	const struct module_list *modules;
@@ -47,6 +49,10 @@ struct runtime_config {
 	const char *network_state_dir; /* absolute; copied */
 	bool strict_mode;              /* security.strict_mode */
 	uint64_t shutdown_timeout_ms;  /* 0 = 30000 */
+	uint64_t drain_timeout_ms;     /* network_service.drain_timeout; 0 = 30000 */
+	uint64_t settle_timeout_ms;    /* registry.event_wait_timeout; 0 = 30000 */
+	enum runtime_history history;  /* registry.history_type */
+	const char *history_path;      /* of RUNTIME_HISTORY_SQLITE; borrowed until runtime_load() returns */
 };
 
 /* Visible to service/ (kinds) and app/. */
@@ -56,8 +62,10 @@ struct runtime {
 	struct overlay_env overlay_env;
 	struct loop *loop;
 	struct supervisor *supervisor;
-	struct map *libraries; /* entry id -> struct code *, library.lua */
-	struct map *codes;     /* entry id -> sources of programs, for rebuilding after a library changed */
+	struct map *libraries;       /* entry id -> struct code *, library.lua */
+	struct map *staged_networks; /* entry id -> struct overlay *, to go live with the change under way */
+	struct list drains;          /* of network_swap.c */
+	struct map *codes;           /* entry id -> sources of programs, for rebuilding after a library changed */
 	int exit_code;
 	bool started;
 	bool stopping;
@@ -72,6 +80,9 @@ struct runtime {
 int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struct err *e);
 /* Apply the baseline; all or nothing. Once. */
 int runtime_load(struct runtime *rt, struct entry *const *entries, size_t n, struct err *e);
+/* The project's files have changed: take these entries for what runtime_load() got, and apply the difference as one change, on top of which the current
+ * version stays as it is. On failure nothing has changed. *ret_changes entries differed; may be NULL. Services start and stop later. Main thread. */
+int runtime_reload(struct runtime *rt, struct entry *const *entries, size_t n, size_t *ret_changes, struct err *e);
 /* Start the workers, then the services with lifecycle.auto_start, dependencies first. A service that fails is logged and does not stop the others. */
 void runtime_start(struct runtime *rt);
 

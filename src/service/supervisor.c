@@ -12,11 +12,14 @@
 #include "service/announce.h"
 #include "service/lifecycle.h"
 #include "service/runtime.h"
+#include "service/service_security.h"
 
 enum { STOP_GRACE_MS = 2000 /* a service bounds its own stop; this bounds the service */ };
 
 struct service {
 	struct supervisor *sv;
+	struct list leaving; /* linked once its entry is gone */
+	bool fresh;          /* came with the change under way */
 	char *id;
 	const struct service_ops *ops;
 	void *self;
@@ -26,6 +29,7 @@ struct service {
 	bool visiting;   /* while cycles are looked for */
 	bool visited;
 	struct lifecycle lifecycle;
+	struct service_security security;
 	unsigned runs; /* since the last stable one */
 	uint64_t running_since_ns;
 	int64_t started_at_ns;   /* Unix time of the last start */
@@ -35,7 +39,12 @@ struct service {
 
 struct supervisor {
 	struct runtime *rt;
-	struct map *services;         /* id -> struct service, in the order of the entries */
+	struct map *services; /* id -> struct service, in the order of the entries */
+	struct list leaving;  /* removed by a change, to be stopped */
+	struct list gone;     /* the same, stopped: freed in a later turn, when no callback of theirs is under way */
+	struct loop_timer gone_timer;
+	struct list waits; /* for the effects of a change */
+	bool in_change;
 	struct bus_listener *control; /* service.start and service.stop */
 	bool started;
 	bool stopping;
@@ -64,6 +73,16 @@ const char *service_state_name(enum service_state st)
 void *service_self(const struct service *s)
 {
 	return s->self;
+}
+
+struct identity *service_actor(const struct service *s)
+{
+	return s->security.actor;
+}
+
+struct scope *service_scope(const struct service *s)
+{
+	return s->security.scope;
 }
 
 const char *service_id(const struct service *s)
@@ -182,10 +201,43 @@ static void stop_service(struct service *s)
 	s->ops->stop(s);
 }
 
+/* Does another service that leaves still require `s`? */
+static bool is_needed_by_leaving(struct supervisor *sv, const struct service *s)
+{
+	list_for_each(l, &sv->leaving) {
+		const struct service *other = list_entry(l, struct service, leaving);
+
+		for (size_t k = 0; other != s && is_active(other) && k < other->lifecycle.nrequires; k++)
+			if (strcmp(other->lifecycle.requires[k].id, s->id) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* Stop what a change removed, dependents first. */
+static void step_out(struct supervisor *sv)
+{
+	list_for_each_safe(l, tmp, &sv->leaving) {
+		struct service *s = list_entry(l, struct service, leaving);
+
+		if ((s->state == SERVICE_RUNNING || s->state == SERVICE_STARTING) && !is_needed_by_leaving(sv, s))
+			stop_service(s);
+		if (is_active(s))
+			continue;
+		loop_timer_stop(&s->retry);
+		list_remove(&s->leaving);
+		list_push_back(&sv->gone, &s->leaving);
+		loop_timer_start_ms(&sv->gone_timer, 0);
+	}
+}
+
 static void step_up(struct supervisor *sv)
 {
 	void *v;
 
+	/* What comes may want what those that go still hold. */
+	if (!list_is_empty(&sv->leaving))
+		return;
 	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);) {
 		struct service *s = v;
 
@@ -209,25 +261,50 @@ static void step_down(struct supervisor *sv)
 			stop_service(s);
 		any |= is_active(s);
 	}
+	any |= !list_is_empty(&sv->leaving);
 	if (!any && sv->stopped && !loop_timer_is_armed(&sv->stopped_timer))
 		loop_timer_start_ms(&sv->stopped_timer, 0);
+}
+
+static bool is_settled(struct supervisor *sv)
+{
+	void *v;
+
+	if (!list_is_empty(&sv->leaving))
+		return false;
+	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);) {
+		const struct service *s = v;
+
+		if (s->state == SERVICE_STARTING || s->state == SERVICE_STOPPING)
+			return false;
+	}
+	return true;
+}
+
+static void end_waits(struct supervisor *sv)
+{
+	list_for_each(l, &sv->waits)
+		loop_timer_start_ms(&list_entry(l, struct supervisor_wait, link)->timer, 0);
 }
 
 /* Start or stop whatever has become possible. Operations may report at once, from within: then once more round. */
 static void advance(struct supervisor *sv)
 {
 	sv->again = true;
-	if (sv->advancing)
+	if (sv->advancing || sv->in_change)
 		return;
 	sv->advancing = true;
 	while (sv->again) {
 		sv->again = false;
+		step_out(sv);
 		if (sv->stopping)
 			step_down(sv);
 		else if (sv->started)
 			step_up(sv);
 	}
 	sv->advancing = false;
+	if (!list_is_empty(&sv->waits) && (sv->stopping || is_settled(sv)))
+		end_waits(sv);
 }
 
 /* -- reports ----------------------------------------------------------------------------------------- */
@@ -337,16 +414,6 @@ static void on_stopped(struct loop_timer *t)
 	stopped(sv->stopped_arg);
 }
 
-struct supervisor *supervisor_new(struct runtime *rt)
-{
-	struct supervisor *sv = xcalloc(1, sizeof(*sv));
-
-	sv->rt = rt;
-	sv->services = map_new();
-	loop_timer_init(&sv->stopped_timer, rt->loop, on_stopped);
-	return sv;
-}
-
 static void service_free(void *v)
 {
 	struct service *s = v;
@@ -358,18 +425,70 @@ static void service_free(void *v)
 	if (s->ops->free && s->self)
 		s->ops->free(s->self);
 	lifecycle_done(&s->lifecycle);
+	service_security_done(&s->security);
 	free(s->id);
 	free(s);
+}
+
+static void free_services(struct list *services)
+{
+	struct list *l;
+
+	while ((l = list_pop_front(services)))
+		service_free(list_entry(l, struct service, leaving));
+}
+
+static void on_gone(struct loop_timer *t)
+{
+	free_services(&container_of(t, struct supervisor, gone_timer)->gone);
+}
+
+struct supervisor *supervisor_new(struct runtime *rt)
+{
+	struct supervisor *sv = xcalloc(1, sizeof(*sv));
+
+	sv->rt = rt;
+	sv->services = map_new();
+	list_init(&sv->leaving);
+	list_init(&sv->gone);
+	list_init(&sv->waits);
+	loop_timer_init(&sv->stopped_timer, rt->loop, on_stopped);
+	loop_timer_init(&sv->gone_timer, rt->loop, on_gone);
+	return sv;
+}
+
+static void end_wait(struct supervisor_wait *w)
+{
+	loop_timer_stop(&w->timer);
+	list_remove(&w->link);
+	w->done(w);
 }
 
 void supervisor_free(struct supervisor *sv)
 {
 	if (!sv)
 		return;
+	while (!list_is_empty(&sv->waits))
+		end_wait(list_entry(sv->waits.next, struct supervisor_wait, link));
 	loop_timer_stop(&sv->stopped_timer);
+	loop_timer_stop(&sv->gone_timer);
+	free_services(&sv->leaving);
+	free_services(&sv->gone);
 	bus_unlisten(sv->control);
 	map_free(sv->services, service_free);
 	free(sv);
+}
+
+/* `self` NULL: any. */
+static struct service *find_leaving(struct supervisor *sv, const char *id, const void *self)
+{
+	list_for_each(l, &sv->leaving) {
+		struct service *s = list_entry(l, struct service, leaving);
+
+		if (strcmp(s->id, id) == 0 && (!self || s->self == self))
+			return s;
+	}
+	return NULL;
 }
 
 int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *needs, const struct service_ops *ops,
@@ -380,12 +499,16 @@ int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *n
 	s->sv = sv;
 	s->ops = ops;
 	s->id = xstrdup(e->id);
+	list_init(&s->leaving);
 	loop_timer_init(&s->timer, sv->rt->loop, on_timeout);
 	loop_timer_init(&s->retry, sv->rt->loop, on_retry);
-	if (lifecycle_read(&s->lifecycle, e, err) < 0) {
+	if (lifecycle_read(&s->lifecycle, e, err) < 0 || service_security_read(&s->security, e, err) < 0) {
 		service_free(s); /* `self` stays the caller's */
 		return -1;
 	}
+	/* Else once everything is there: supervisor_start(), supervisor_end(). */
+	if (sv->started && !sv->in_change)
+		service_security_resolve(&s->security, s->id, sv->rt->node.policies);
 	if (needs)
 		lifecycle_require(&s->lifecycle, needs, true);
 	s->self = self;
@@ -393,7 +516,14 @@ int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *n
 	announce_service_registered(sv->rt->node.bus, s->id);
 	if (ret_service)
 		*ret_service = s;
-	if (sv->started && !sv->stopping && s->lifecycle.auto_start) {
+	if (sv->in_change) {
+		const struct service *old = find_leaving(sv, s->id, NULL);
+
+		/* Another one in its place goes on where it was. */
+		s->fresh = true;
+		if (old && old->wanted)
+			want(sv, s);
+	} else if (sv->started && !sv->stopping && s->lifecycle.auto_start) {
 		want(sv, s);
 		advance(sv);
 	}
@@ -412,11 +542,103 @@ void supervisor_remove(struct supervisor *sv, const char *id)
 
 	if (!s)
 		return;
+	if (sv->in_change) {
+		list_push_back(&sv->leaving, &s->leaving);
+		announce_service_removed(sv->rt->node.bus, s->id);
+		return;
+	}
 	if (s->state == SERVICE_RUNNING || s->state == SERVICE_STARTING)
 		stop_service(s);
 	announce_service_removed(sv->rt->node.bus, s->id);
 	service_free(s);
 	advance(sv);
+}
+
+int supervisor_update_security(struct supervisor *sv, const struct entry *e, struct err *err)
+{
+	struct service *s = map_get(sv->services, e->id);
+	struct service_security fresh;
+
+	if (service_security_read(&fresh, e, err) < 0)
+		return -1;
+	if (!s) {
+		service_security_done(&fresh);
+		return 0;
+	}
+	service_security_done(&s->security);
+	s->security = fresh;
+	if (sv->started)
+		service_security_resolve(&s->security, s->id, sv->rt->node.policies);
+	return 0;
+}
+
+/* -- changes ----------------------------------------------------------------------------------------- */
+
+void supervisor_begin(struct supervisor *sv)
+{
+	sv->in_change = true;
+}
+
+void supervisor_end(struct supervisor *sv)
+{
+	void *v;
+
+	sv->in_change = false;
+	for (size_t i = 0; sv->started && !sv->stopping && map_next(sv->services, &i, NULL, &v);) {
+		struct service *s = v;
+
+		if (s->fresh) {
+			s->fresh = false;
+			service_security_resolve(&s->security, s->id, sv->rt->node.policies);
+			if (s->lifecycle.auto_start)
+				want(sv, s);
+		}
+		/* What it waited for may have come. */
+		for (size_t k = 0; s->wanted && k < s->lifecycle.nrequires; k++) {
+			struct service *needed = map_get(sv->services, s->lifecycle.requires[k].id);
+
+			if (needed)
+				want(sv, needed);
+		}
+	}
+	advance(sv);
+}
+
+static void on_wait_over(struct loop_timer *t)
+{
+	end_wait(container_of(t, struct supervisor_wait, timer));
+}
+
+void supervisor_wait(
+	struct supervisor *sv, struct supervisor_wait *w, uint64_t limit_ms, void (*done)(struct supervisor_wait *w))
+{
+	w->done = done;
+	loop_timer_init(&w->timer, sv->rt->loop, on_wait_over);
+	list_push_back(&sv->waits, &w->link);
+	loop_timer_start_ms(&w->timer, !sv->started || sv->stopping || is_settled(sv) ? 0 : limit_ms);
+}
+
+int supervisor_update_lifecycle(struct supervisor *sv, const struct entry *e, const char *needs, struct err *err)
+{
+	struct service *s = map_get(sv->services, e->id);
+	struct lifecycle fresh;
+	bool starts;
+
+	if (lifecycle_read(&fresh, e, err) < 0)
+		return -1;
+	if (!s) {
+		lifecycle_done(&fresh);
+		return 0;
+	}
+	if (needs)
+		lifecycle_require(&fresh, needs, true);
+	starts = fresh.auto_start && !s->lifecycle.auto_start;
+	lifecycle_done(&s->lifecycle);
+	s->lifecycle = fresh;
+	s->complained = false;
+	if (starts && sv->started && !sv->stopping)
+		supervisor_start_service(sv, s->id);
+	return 0;
 }
 
 static bool requires(const struct service *s, const char *id)
@@ -492,6 +714,13 @@ static void on_control(void *arg, const struct bus_event *ev)
 		supervisor_stop_service(arg, ev->path);
 }
 
+struct service *supervisor_find_self(struct supervisor *sv, const char *id, const void *self)
+{
+	struct service *s = map_get(sv->services, id);
+
+	return s && s->self == self ? s : find_leaving(sv, id, self);
+}
+
 struct service *supervisor_find(struct supervisor *sv, const char *id)
 {
 	return map_get(sv->services, id);
@@ -554,6 +783,7 @@ void supervisor_start(struct supervisor *sv)
 	for (size_t i = 0; map_next(sv->services, &i, NULL, &v);) {
 		struct service *s = v;
 
+		service_security_resolve(&s->security, s->id, sv->rt->node.policies);
 		if (s->lifecycle.auto_start)
 			want(sv, s);
 	}

@@ -14,10 +14,13 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/list.h"
 #include "loop/loop.h"
 #include "registry/entry.h"
 
+struct identity;
 struct runtime;
+struct scope;
 struct service;
 struct supervisor;
 
@@ -53,9 +56,32 @@ int supervisor_add(struct supervisor *sv, struct entry *e, const struct service_
 /* The same for an entry that refers to `needs` (a service's id, or NULL) elsewhere than in lifecycle.requires: it waits for that too, if there is such a service. */
 int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *needs, const struct service_ops *ops,
 	void *self, struct service **ret_service, struct err *err);
-/* Stop it if it runs, without waiting, and forget it. */
+/* Stop it if it runs, without waiting, and forget it. During a change it is forgotten at once and stopped when the change ends, `self` living until then. */
 void supervisor_remove(struct supervisor *sv, const char *id);
+/* Read lifecycle.security anew from a changed entry, for runs to come. INVALID names the field; then nothing changes. */
+int supervisor_update_security(struct supervisor *sv, const struct entry *e, struct err *err);
+/* Read the rest of `lifecycle` anew: requirements, time limits and restart policy count from now on, for a service that runs from its next start on. One
+ * whose auto_start is new is started. `needs` as above. INVALID names the field; then nothing changes. */
+int supervisor_update_lifecycle(struct supervisor *sv, const struct entry *e, const char *needs, struct err *err);
 struct service *supervisor_find(struct supervisor *sv, const char *id);
+/* The one with that `self`, also when its entry is gone and it is still stopping. */
+struct service *supervisor_find_self(struct supervisor *sv, const char *id, const void *self);
+
+/* -- changes of the registry: what is added meanwhile starts, and what is removed stops, when the change ends; starts come after the stops -- */
+
+void supervisor_begin(struct supervisor *sv);
+void supervisor_end(struct supervisor *sv);
+
+/* Embed it; `done` may free it. */
+struct supervisor_wait {
+	struct list link;
+	struct loop_timer timer;
+	void (*done)(struct supervisor_wait *w);
+};
+
+/* `done` runs once, later: when no service is starting, stopping or leaving, at the latest after `limit_ms`, or when all stop. */
+void supervisor_wait(
+	struct supervisor *sv, struct supervisor_wait *w, uint64_t limit_ms, void (*done)(struct supervisor_wait *w));
 
 /* Start every auto_start service and what they require. */
 void supervisor_start(struct supervisor *sv);
@@ -68,6 +94,10 @@ void supervisor_stop(struct supervisor *sv, void (*done)(void *arg), void *arg);
 
 void *service_self(const struct service *s);
 const char *service_id(const struct service *s);
+/* Who the service acts as, by lifecycle.security (service_security.h); both NULL when it says nothing. Borrowed; fixed before the service starts for the
+ * first time. For struct frame_edge of what it runs, and for its own checks. */
+struct identity *service_actor(const struct service *s);
+struct scope *service_scope(const struct service *s);
 struct runtime *service_runtime(const struct service *s);
 enum service_state service_state(const struct service *s);
 uint64_t service_stop_timeout_ms(const struct service *s);
