@@ -1,6 +1,7 @@
 """Processes, functions and channels: the programs of lua/actor/ check themselves; what only shows from outside is checked here."""
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("program", ["retry", "process_function", "pools", "upgrade", "subscribe", "messages", "spawning",
-                                     "relations", "names", "channels", "calls", "context", "misbehave"])
+                                     "relations", "names", "channels", "calls", "context", "misbehave", "rows"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_program(wippy, folder, program, workers):
-    if program == "misbehave" and os.environ.get("WIPPY_SANITIZER") == "thread":
+    if program in ("misbehave", "rows") and os.environ.get("WIPPY_SANITIZER") == "thread":
         pytest.skip("the thread sanitizer holds back the signal that interrupts a bare loop")
     r = wippy.run(folder, "run", program, "--set", f"supervisor.host.worker_count={workers}", timeout=60)
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
@@ -57,3 +58,24 @@ entries:
 """})
     r = wippy.run(folder, "run", "c", "-c")
     assert r.code == 0 and "a line\n" in r.stdout and (r.stdout + r.stderr).count("a record") == shown, r
+
+
+def test_a_static_pool_is_filled_beforehand(wippy, project):
+    folder = project({"src/_index.yaml": """
+version: "1.0"
+namespace: app
+entries:
+  - {name: good, kind: function.lua, method: main, pool: {type: static, workers: 3}, source: "print('a chunk ran') return { main = function() end }"}
+  - {name: bad, kind: function.lua, method: main, pool: {workers: 2}, source: "error('cannot be loaded')"}
+  - {name: lazy, kind: function.lua, method: main, pool: {type: lazy}, source: "print('not called') return { main = function() end }"}
+"""})
+    with wippy.start(folder, "run", "--set", "supervisor.host.worker_count=2") as r:
+        r.wait_for("could not be filled")
+        for _ in range(200):
+            if "".join(r.stdout + r.stderr).count("a chunk ran") >= 3:
+                break
+            time.sleep(0.01)
+        out = "".join(r.stdout + r.stderr)
+        assert out.count("a chunk ran") == 3 and "not called" not in out and "app:bad" in out and "cannot be loaded" in out, out
+        r.signal()
+        assert r.wait() == 0

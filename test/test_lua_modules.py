@@ -12,7 +12,8 @@ def folder(tmp_path):
     return shutil.copytree(PROGRAMS, tmp_path / "modules")
 
 
-@pytest.mark.parametrize("program", ["base64", "crypto", "hash", "json", "jwt", "killed", "payload", "pbkdf2", "system_info", "uuid", "yaml"])
+@pytest.mark.parametrize("program", ["base64", "compress", "crypto", "errors", "hash", "json", "jwt", "killed", "metrics", "no_terminal", "os",
+                                     "payload", "pbkdf2", "system_info", "uuid", "yaml"])
 def test_program(wippy, folder, program):
     r = wippy.run(folder, "run", program, timeout=60)
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
@@ -32,3 +33,18 @@ def test_system_asks_for_permission(wippy, folder):
 def test_a_chunk_cannot_wait_for_a_key(wippy, folder):
     r = wippy.run(folder, "run", "kdf_at_load", timeout=15)
     assert (r.code, r.stdout) == (0, "false string\n"), r
+
+
+def test_logger(wippy, folder):
+    r = wippy.run(folder, "run", "-v", "logger", timeout=15)
+    assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
+    for words in ["plain words", "with fields", "of a child", "too detailed", "failed", "what went wrong", "outer.inner", "app:logger:"]:
+        assert words in r.stderr, (words, r)
+    assert "skipped" not in r.stderr, r
+
+
+def test_terminal_io(wippy, folder):
+    r = wippy.run(folder, "run", "terminal_io", "first", "second one", timeout=15, stdin="line one\r\nline two\nrest of it")
+    assert r.stdout == ("args:first,second one\na\t1\ttrue\tnil\n1b\nline:line one\nread:line\nline: two\n"
+                        "read:rest of it\nnil\tEOF\nnil\tEOF\n"), r
+    assert r.stderr == "to stderr\t2\n" and r.code == 0, r

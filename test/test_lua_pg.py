@@ -17,6 +17,11 @@ def test_groups(wippy, folder):
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
 
 
+def test_upgrade_keeps_groups(wippy, folder):
+    r = wippy.run(folder, "run", "keeps")
+    assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_crowd(wippy, folder, workers):
     r = wippy.run(folder, "run", "crowd", "--set", f"supervisor.host.worker_count={workers}", timeout=60)

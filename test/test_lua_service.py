@@ -92,7 +92,7 @@ def test_crash_is_explained_once_and_restarted(wippy, project):
         crashes = [fields(line) for line in lines(r, "process failed")]
         assert len(crashes) == 4, output(r)
         c = crashes[0]
-        assert c["entry"] == "app:crasher" and c["started_by"] == "app:s" and re.match(r"\{app:processes\|0x[0-9a-f]+\}", c["pid"])
+        assert c["entry"] == "app:crasher" and c["started_by"] == "app:s" and c["actor"] == "" and re.match(r"\{app:processes\|0x[0-9a-f]+\}", c["pid"])
         assert c["error"] == "app:crasher:2: broke at home"
         assert "app:crasher:2 (deep)" in c["stack"] and any("app:crasher:5" in f for f in c["stack"]), c
         restarts = [fields(line) for line in lines(r, "service failed, restarting")]
@@ -236,7 +236,7 @@ def test_security_without_policies_denies(wippy, project):
 
 def test_unobserved_crash_is_logged_observed_is_not(wippy, project):
     folder = make(project, """
-        - {name: s, kind: process.service, process: parent, host: app:processes, lifecycle: {auto_start: true}}
+        - {name: s, kind: process.service, process: parent, host: app:processes, lifecycle: {auto_start: true, security: {actor: {id: svc}}}}
     """, parent="""
         return { main = function()
           process.spawn("app:child", "app:processes", "alone")
@@ -253,6 +253,7 @@ def test_unobserved_crash_is_logged_observed_is_not(wippy, project):
         crash = fields(wait_lines(r, "process failed", 1)[0])
         assert crash["error"] == "app:child:1: alone" and crash["entry"] == "app:child"
         assert crash["started_by"] in output(r) and crash["started_by"].startswith("{app:processes|")
+        assert crash["started_by_entry"] == "app:parent" and crash["actor"] == "svc", crash
         time.sleep(0.1)
         assert len(lines(r, "process failed")) == 1
         r.signal()

@@ -18,6 +18,17 @@ local function main()
   start = time.now()
   funcs.call("app:busy", 1)
   check.between("not behind them", time.now():sub(start):milliseconds(), 0, 3000)
+
+  -- Calls that compute are spread over the workers, answer as ever, and end with their caller.
+  local results = {}
+  for i = 1, 12 do futures[i] = assert(funcs.async("app:computes", i)) end
+  for i = 1, 12 do results[i] = futures[i]:response():receive():data() end
+  check.same("in any order", table.concat(results, " "), "1 2 3 4 5 6 7 8 9 10 11 12")
+  for i = 1, 8 do futures[i] = assert(funcs.async("app:computes", i, true)) end
+  for i = 1, 8 do
+    futures[i]:response():receive()
+    check.same("failure", select(2, futures[i]:result()):kind(), "NotFound")
+  end
   return check.done()
 end
 

@@ -29,6 +29,36 @@ local function main()
     end
     check.yes("terminal", hosts["app:terminal"] and hosts["app:terminal"].processes >= 1)
     check.equal("workers", hosts["app:workers"] and hosts["app:workers"].processes, 0)
+    -- Who runs there.
+    local list = system.hosts.processes("app:terminal")
+    check.equal("processes of the terminal", #list, 1)
+    check.equal("this one", list[1].pid .. list[1].source .. list[1].state .. list[1].host, process.pid() .. "app:system_infowaitingapp:terminal")
+    for _ = 1, 20 do process.spawn("app:sleeper", "app:workers") end
+    list = system.hosts.processes("app:workers")
+    check.equal("processes of the other", #list, 20)
+    check.equal("one of them", list[20].source .. tostring(list[20].parent), "app:sleeper" .. process.pid())
+    v, err = system.hosts.processes("")
+    check.failed("no host", v, err, errors.INVALID, "host ID required")
+    v, err = system.hosts.processes("app:none")
+    check.failed("unknown host", v, err, errors.NOT_FOUND, "host not found: app:none")
+    -- Limits are those of the configuration.
+    check.equal("limit", math.type(system.memory.get_limit()), "integer")
+    v, err = system.memory.set_limit(1000000)
+    check.failed("set the limit", v, err, errors.UNAVAILABLE, "fixed")
+    check.equal("percent", system.gc.get_percent(), 100)
+    v, err = system.gc.set_percent(50)
+    check.failed("set the percent", v, err, errors.UNAVAILABLE, "fixed")
+    -- A cluster of one.
+    check.equal("address", system.node.addr(), "")
+    check.equal("role", system.node.role(), "standalone")
+    local members = system.cluster.members()
+    check.equal("members", #members .. members[1].id .. tostring(members[1].is_local), "1" .. system.node.id() .. "true")
+    check.equal("leader", system.cluster.leader(), "")
+    check.equal("size", system.cluster.size(), 1)
+    for _, name in ipairs({ "is_leader", "is_member", "role", "term", "commit_index", "stats" }) do
+        v, err = system.raft[name]()
+        check.failed("raft." .. name, v, err, errors.INTERNAL, "raft not available")
+    end
     -- Garbage goes when asked.
     local heap = function() return system.memory.stats().lua_heap end
     local junk = string.rep("x", 4000000)

@@ -1,0 +1,117 @@
+local check = require("check")
+local fs = require("fs")
+
+local function main()
+    local vol, err = fs.get("app:data")
+    check.equal("get: no error", err, nil)
+    check.equal("tostring", tostring(vol), "fs.FS{cwd=.}")
+    for id, want in pairs({ [""] = "Invalid filesystem name required", ["app:none"] = "NotFound filesystem not found: app:none" }) do
+        local none, e = fs.get(id)
+        check.equal("get " .. id, tostring(none) .. " " .. e:kind() .. " " .. e:message(), "nil " .. want)
+    end
+    check.equal("constants", fs.type.FILE .. fs.type.DIR .. fs.seek.SET .. fs.seek.CUR .. fs.seek.END, "filedirectorysetcurend")
+
+    -- Whole files.
+    check.equal("writefile", vol:writefile("a.txt", "one\0two"), true)
+    check.equal("readfile", vol:readfile("/a.txt"), "one\0two")
+    check.equal("other spelling", vol:write_file("b.txt", "") and vol:read_file("b.txt"), "")
+    check.equal("append", vol:writefile("a.txt", "!", "a") and vol:readfile("a.txt"), "one\0two!")
+    local ok, e = vol:writefile("a.txt", "x", "wx")
+    check.equal("wx of an existing file", tostring(ok) .. e:kind() .. tostring(e:message():find("failed to open destination", 1, true)), "falseNotFound1")
+    check.equal("wx of a new file", vol:writefile("new.txt", "x", "wx"), true)
+    ok, e = vol:writefile("a.txt", "x", "r")
+    check.equal("bad mode", tostring(ok) .. e:kind() .. e:message(), "falseInvalidinvalid mode; must be 'w', 'wx' or 'a'")
+    ok, e = vol:writefile("a.txt")
+    check.equal("no data", tostring(ok) .. e:kind() .. e:message(), "falseInvaliddata argument required")
+    ok, e = vol:writefile("a.txt", 12)
+    check.equal("a number is no data", tostring(ok) .. e:kind(), "falseInvalid")
+    ok, e = vol:writefile("no/such/place", "x")
+    check.equal("missing parent", tostring(ok) .. e:kind(), "falseNotFound")
+    ok, e = vol:readfile("none")
+    check.equal("missing", tostring(ok) .. e:kind() .. tostring(e:message():find("failed to open file", 1, true)), "nilNotFound1")
+    check.equal("not retryable", e:retryable(), false)
+
+    -- Looking.
+    check.equal("exists", vol:exists("a.txt"), true)
+    check.equal("exists: missing", vol:exists("zzz"), false)
+    check.equal("exists: empty is here", vol:exists(""), true)
+    local st = vol:stat("a.txt")
+    check.equal("stat name", st.name, "a.txt")
+    check.equal("stat size", st.size, 8)
+    check.equal("stat mode", st.mode, 420)
+    check.equal("stat type", st.type .. tostring(st.is_dir), "filefalse")
+    check.equal("stat modified", math.type(st.modified) == "integer" and st.modified > 1600000000, true)
+    ok, e = vol:stat("none")
+    check.equal("stat: missing", tostring(ok) .. e:kind() .. tostring(e:message():find("stat failed", 1, true)), "nilNotFound1")
+
+    -- Folders.
+    check.equal("mkdir", vol:mkdir("sub"), true)
+    ok, e = vol:mkdir("sub")
+    check.equal("mkdir twice", tostring(ok) .. e:kind() .. e:message(), "falseAlreadyExistspath already exists: sub")
+    ok, e = vol:mkdir("x/y/z")
+    check.equal("mkdir: one level", tostring(ok) .. e:kind() .. tostring(e:message():find("mkdir failed", 1, true)), "falseInternal1")
+    check.equal("isdir", vol:isdir("sub"), true)
+    check.equal("isdir of a file", vol:isdir("a.txt"), false)
+    ok, e = vol:isdir("none")
+    check.equal("isdir: missing", tostring(ok) .. e:kind(), "falseNotFound")
+    check.equal("folder's stat", vol:stat("sub").type .. vol:stat("sub").mode, "directory493")
+    vol:writefile("sub/inner", "1")
+    ok, e = vol:remove("sub")
+    check.equal("remove: full", tostring(ok) .. e:kind() .. e:message(), "falseInvaliddirectory not empty: sub")
+    ok, e = vol:remove("none")
+    check.equal("remove: missing", tostring(ok) .. e:kind() .. tostring(e:message():find("remove failed", 1, true)), "falseInternal1")
+    ok, e = vol:remove("/")
+    check.equal("remove: the root", tostring(ok) .. e:kind(), "falseInternal")
+
+    -- The place of a handle is its own.
+    local other = fs.get("app:data")
+    check.equal("pwd", vol:pwd(), "/")
+    check.equal("chdir", vol:chdir("sub"), true)
+    check.equal("pwd after it", vol:pwd() .. tostring(vol), "/subfs.FS{cwd=sub}")
+    check.equal("the other's", other:pwd(), "/")
+    check.equal("relative", vol:readfile("inner"), "1")
+    check.equal("absolute", vol:exists("/a.txt"), true)
+    check.equal("up", vol:exists("../a.txt"), true)
+    check.equal("chdir up", vol:chdir("..") and vol:pwd(), "/")
+    ok, e = vol:chdir("a.txt")
+    check.equal("chdir: a file", tostring(ok) .. e:kind() .. e:message(), "falseInvalidnot a directory: a.txt")
+    ok, e = vol:chdir("none")
+    check.equal("chdir: missing", tostring(ok) .. e:kind(), "falseNotFound")
+
+    -- Listing.
+    local seen = {}
+    for entry in vol:readdir("/") do seen[entry.name] = entry.type end
+    check.equal("readdir", seen["a.txt"] .. seen["sub"] .. tostring(seen["."]) .. tostring(seen[".."]), "filedirectorynilnil")
+    local it, why = vol:readdir("none")
+    check.equal("readdir: missing", tostring(it) .. why:kind(), "nilNotFound")
+    it, why = vol:readdir("a.txt")
+    check.equal("readdir: a file", tostring(it) .. why:kind() .. why:message(), "nilInvalidnot a directory: a.txt")
+    check.equal("remove a file", vol:remove("sub/inner"), true)
+    check.equal("remove an empty folder", vol:remove("sub") and vol:exists("sub"), false)
+
+    -- Modes of the volume.
+    local ro = fs.get("app:read_only")
+    check.equal("read only: read", ro:readfile("new.txt"), "x")
+    ok, e = ro:writefile("new.txt", "y")
+    check.equal("read only: write", tostring(ok) .. e:kind(), "falseNotFound")
+    check.equal("read only: remove", (ro:remove("new.txt")), false)
+    check.equal("read only: mkdir", (ro:mkdir("d")), false)
+    check.equal("read only: untouched", vol:readfile("new.txt"), "x")
+    local blind = fs.get("app:blind")
+    check.equal("write only: write", (blind:writefile("w.txt", "w")), true)
+    check.equal("write only: read", (blind:readfile("w.txt")), nil)
+    check.equal("write only: stat", (blind:stat("w.txt")), nil)
+    check.equal("write only: list", (blind:readdir("/")), nil)
+    local private = fs.get("app:private")
+    private:writefile("mine", "m")
+    private:mkdir("dir")
+    check.equal("modes are ANDed", private:stat("mine").mode .. " " .. private:stat("dir").mode, "384 448")
+
+    -- Bad arguments.
+    check.equal("type of a path raises", (pcall(vol.readfile, vol, {})), false)
+    check.equal("empty path", select(2, vol:readfile("")):message(), "path required")
+    check.equal("wrong receiver", (pcall(vol.readfile, {}, "a")), false)
+    return check.over()
+end
+
+return { main = main }

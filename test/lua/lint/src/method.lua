@@ -1,0 +1,5 @@
+local M = {}
+
+function M.main() end
+
+return M

@@ -1,0 +1,6 @@
+local function main()
+  if true the
+  end
+end
+
+return { main = main }
