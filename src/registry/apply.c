@@ -1,9 +1,10 @@
 /*
  * apply.c - one list of changes through the kinds, all or nothing.
  *
- * Creations and updates run first, in the order given, those that miss something again after the rest. Deletions are only noted meanwhile, unless
- * their id is created anew: so until every handler has agreed and the version is kept, nothing is gone that could not be brought back. Then the
- * deletions run, which cannot fail, and the new state is published with one exchange of a pointer.
+ * Creations and updates run first, in the order given, those that miss something again after the rest. Deletions are
+ * only noted meanwhile, unless their id is created anew: so until every handler has agreed and the version is kept,
+ * nothing is gone that could not be brought back. Then the deletions run, which cannot fail, and the new state is
+ * published with one exchange of a pointer.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -82,6 +83,11 @@ static void run_hooks(struct apply *a, hook_fn *(*of)(const struct kind *k))
 		if (hook && !ran)
 			hook(a->r->rt);
 	}
+}
+
+bool registry_is_leaving(const struct registry *r, const char *id)
+{
+	return r->leaving && map_has(r->leaving, id);
 }
 
 static int run_prepare(struct apply *a, struct err *e)
@@ -360,8 +366,10 @@ int apply_changes(struct registry *r, struct changes *c, const struct apply_mode
 	tell(r, REGISTRY_BEGIN, NULL, NULL);
 	run_hooks(&a, begin_of);
 	rc = run_passes(&a, left, c->count, e);
+	r->leaving = a.leaving;
 	if (rc == 0)
 		rc = run_prepare(&a, e);
+	r->leaving = NULL;
 	in_order_made(&a, &made);
 	if (rc == 0 && mode->save) {
 		rc = mode->save(r, &made, &version, e);

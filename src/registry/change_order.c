@@ -1,7 +1,8 @@
 /*
  * change_order.c - the order in which to apply changes.
  *
- * A graph over the operations, sorted by id so that what nothing decides comes out the same way each time, and a walk through it depth first.
+ * A graph over the operations, sorted by id so that what nothing decides comes out the same way each time, and a walk
+ * through it depth first.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -186,7 +187,8 @@ static void connect_nodes(struct graph *g)
 	}
 }
 
-/* False when it meets a circle; then `out` holds nothing of use. A stack of its own: a long chain must not overflow the C stack. */
+/* False when it meets a circle; then `out` holds nothing of use. A stack of its own: a long chain must not overflow
+ * the C stack. */
 static bool walk(struct graph *g, struct change *out)
 {
 	size_t *stack = xcalloc(g->count + 1, sizeof(*stack));

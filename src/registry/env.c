@@ -22,7 +22,7 @@ struct env_variable {
 	char *storage;  /* id */
 	char *fallback; /* `default`; "" when it has none */
 	bool readonly;
-	bool secret;         /* `secret`, or its name says so */
+	bool secret;         /* `secret`; without that field: its name says so */
 	struct secret *seen; /* what it gave last, to be kept out of logs; guarded by the environment's lock */
 };
 
@@ -129,14 +129,19 @@ static int variable_read(const struct entry *entry, struct env_variable **ret, s
 {
 	const char *name = "", *storage = "", *fallback = "";
 	struct env_variable *v;
-	bool readonly = false, secret = false;
+	const struct value *mark = value_get(entry->data, "secret");
+	bool readonly = false;
 
 	if (env_read_text(entry->data, "variable", &name, e) < 0 ||
 		env_read_text(entry->data, "storage", &storage, e) < 0 ||
 		env_read_text(entry->data, "default", &fallback, e) < 0)
 		return -1;
-	if (value_read_bool(entry->data, "readonly", &readonly, e) < 0 ||
-		value_read_bool(entry->data, "secret", &secret, e) < 0)
+	if (value_type(mark) != VALUE_NIL && value_type(mark) != VALUE_BOOL)
+		/* Somebody may have put it there itself. */
+		return err_set(e, ERR_INVALID,
+			"failed to unmarshal config: line %u: field 'secret': expected boolean, got %s",
+			value_line(mark), value_type_name(mark));
+	if (value_read_bool(entry->data, "readonly", &readonly, e) < 0)
 		return err_prefix(e, "failed to unmarshal config");
 	if (check_name(name, e) < 0)
 		return -1;
@@ -151,7 +156,7 @@ static int variable_read(const struct entry *entry, struct env_variable **ret, s
 	v->storage = xstrdup(storage);
 	v->fallback = xstrdup(fallback);
 	v->readonly = readonly;
-	v->secret = secret || secret_field(name[0] ? name : entry->name);
+	v->secret = value_type(mark) == VALUE_BOOL ? value_get_bool(mark) : secret_field(name[0] ? name : entry->name);
 	*ret = v;
 	return 0;
 }

@@ -7,7 +7,8 @@
  *     *meta.F                it is a text that holds this one, or a list with such a text
  *     ^meta.F  $meta.F       it is a text that begins, ends with this one
  *
- * A key of another form is ignored with a warning, a value of the wrong type without. Make it on one thread; then it does not change.
+ * A key of another form is ignored with a warning, a value of the wrong type without. Make it on one thread; then it
+ * does not change.
  */
 #ifndef REGISTRY_FILTER_H
 #define REGISTRY_FILTER_H

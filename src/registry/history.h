@@ -1,8 +1,9 @@
 /*
- * history.h - the versions of the registry: each is one change to another one, so they form a tree whose root, version 0, is what the files say.
+ * history.h - the versions of the registry: each is one change to another one, so they form a tree whose root, version
+ * 0, is what the files say.
  *
- * Ids grow: a version's parent has a smaller one. All versions are in memory; a store keeps them beyond the life of the program. Only the main thread
- * adds versions and moves the head; any thread may look.
+ * Ids grow: a version's parent has a smaller one. All versions are in memory; a store keeps them beyond the life of the
+ * program. Only the main thread adds versions and moves the head; any thread may look.
  */
 #ifndef REGISTRY_HISTORY_H
 #define REGISTRY_HISTORY_H

@@ -1,8 +1,9 @@
 /*
  * instances.h - live objects by entry id: databases, stores, file systems, executors, token stores.
  *
- * A kind's handler puts the object its entry stands for; a Lua module asks for it by id and checks its type. Putting under an id that is taken
- * replaces: who holds the old object keeps it until the last reference is gone. Any thread; a lock is held for a look-up in memory only.
+ * A kind's handler puts the object its entry stands for; a Lua module asks for it by id and checks its type. Putting
+ * under an id that is taken replaces: who holds the old object keeps it until the last reference is gone. Any thread; a
+ * lock is held for a look-up in memory only.
  *
  *     static const struct instance_type database_type = {"database", database_ref, database_unref};
  *

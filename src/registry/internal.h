@@ -17,6 +17,8 @@
 #include "registry/history.h"
 #include "registry/registry.h"
 
+struct map;
+
 struct snapshot {
 	struct refcount refs;
 	uint64_t version;
@@ -28,7 +30,8 @@ struct snapshot {
 /* Of two entries with one id the last counts. */
 struct snapshot *snapshot_new(struct entry *const *entries, size_t n, uint64_t version);
 struct snapshot *snapshot_ref(struct snapshot *s);
-/* `base` with the changes made, whatever it holds: what is to be created replaces, what is to be deleted may be gone. */
+/* `base` with the changes made, whatever it holds: what is to be created replaces, what is to be deleted may be
+ * gone. */
 struct snapshot *snapshot_with(const struct snapshot *base, const struct changes *c, uint64_t version);
 
 /* -- registry.c -- */
@@ -37,10 +40,11 @@ struct registry {
 	struct runtime *rt;
 	const struct registry_watcher *watcher;
 	void *watcher_arg;
-	struct history *history; /* NULL: none is kept */
-	bool applying;           /* main thread's */
-	uint64_t last_version;   /* the highest ever given out; main thread's */
-	pthread_mutex_t lock;    /* guards the two pointers: held for a copy, never across a handler */
+	struct history *history;   /* NULL: none is kept */
+	bool applying;             /* main thread's */
+	const struct map *leaving; /* ids that the change under way deletes, while its `prepare` hooks run */
+	uint64_t last_version;     /* the highest ever given out; main thread's */
+	pthread_mutex_t lock;      /* guards the two pointers: held for a copy, never across a handler */
 	struct snapshot *current;
 	struct snapshot *baseline;
 };

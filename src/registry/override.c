@@ -125,11 +125,21 @@ static bool is_disabled(const struct entry *e, const struct value *namespaces, c
 	return false;
 }
 
+static int check_is_list(const char *name, const struct value *v, struct err *e)
+{
+	if (value_type(v) == VALUE_NIL || value_type(v) == VALUE_LIST)
+		return 0;
+	return err_set(e, ERR_INVALID, "%s: expected a list of patterns, got %s%s", name, value_type_name(v),
+		value_type(v) == VALUE_MAP ? " (add and remove are for profiles)" : "");
+}
+
 int project_disable(
 	struct project_entries *p, const struct value *namespaces, const struct value *entries, struct err *e)
 {
 	size_t kept = 0;
 
+	if (check_is_list("disable.namespaces", namespaces, e) < 0 || check_is_list("disable.entries", entries, e) < 0)
+		return -1;
 	for (size_t i = 0; i < value_count(namespaces); i++) {
 		if (check_pattern(value_at(namespaces, i), false, e) < 0)
 			return -1;

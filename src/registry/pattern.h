@@ -1,9 +1,10 @@
 /*
  * pattern.h - patterns over dotted names: "app.users", "service.update".
  *
- * Two dialects. Segments, for configuration and for the runtime's own subscriptions: names are split at dots; `*` is any one segment, `**` any
- * number of them (none too), `(a|b)` one of the alternatives, anything else itself. Prefixes, for programs: `*` alone is everything, one `*` at the
- * end stands for any rest, and nothing else is special. Pure; any thread.
+ * Two dialects. Segments, for configuration and for the runtime's own subscriptions: names are split at dots; `*` is
+ * any one segment, `**` any number of them (none too), `(a|b)` one of the alternatives, anything else itself. Prefixes,
+ * for programs: `*` alone is everything, one `*` at the end stands for any rest, and nothing else is special. Pure; any
+ * thread.
  */
 #ifndef REGISTRY_PATTERN_H
 #define REGISTRY_PATTERN_H

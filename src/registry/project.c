@@ -83,7 +83,8 @@ static struct value *merge_meta(const struct value *shared, const struct value *
 	return m;
 }
 
-/* What an entry holds besides its name: the value of `data`, or all other keys: an empty map for a kind without fields. */
+/* What an entry holds besides its name: the value of `data`, or all other keys: an empty map for a kind without
+ * fields. */
 static struct value *entry_data(const struct value *def, const char *const *skip, size_t nskip)
 {
 	const struct value *data = value_get(def, "data");
@@ -267,8 +268,8 @@ static void read_definition(struct loader *l, const char *dir, const char *name)
 		note_problem(l, &e);
 		goto out;
 	}
-	struct definition d = {shown, value_get_string(ns, NULL), meta, {l->root, dir, NULL}, l->shown,
-		l->module, l->module_version};
+	struct definition d = {
+		shown, value_get_string(ns, NULL), meta, {l->root, dir, NULL}, l->shown, l->module, l->module_version};
 
 	read_document(l, &d, doc);
 out:
@@ -282,7 +283,8 @@ bool project_is_definition(const char *name)
 	const char *dot = strrchr(name, '.');
 
 	/* ".#name" is a lock of Emacs: a link to nowhere. */
-	return dot && strncmp(name, ".#", 2) != 0 && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
+	return dot && strncmp(name, ".#", 2) != 0 &&
+	       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
 }
 
 static int no_dots(const struct dirent *d)

@@ -85,7 +85,8 @@ static void sort(struct changes *c, const struct snapshot *state)
 		log_warn("registry", "entries refer to each other in a circle; they are applied in order of their ids");
 }
 
-/* What the files changed, on top of what there is: all that can be told apart when no history says what programs changed. */
+/* What the files changed, on top of what there is: all that can be told apart when no history says what programs
+ * changed. */
 static struct snapshot *without_history(struct registry *r, const struct snapshot *baseline, uint64_t version)
 {
 	const struct snapshot *old = r->baseline;
@@ -174,6 +175,7 @@ static int save_head(struct registry *r, const struct changes *applied, uint64_t
 int registry_apply_version(struct registry *r, uint64_t version, struct err *e)
 {
 	const struct apply_mode mode = {.save = save_head, .version = version};
+	struct snapshot *target;
 	struct changes c = {0};
 	uint64_t parent;
 	int rc;
@@ -184,10 +186,14 @@ int registry_apply_version(struct registry *r, uint64_t version, struct err *e)
 		return -1;
 	if (version == r->current->version)
 		return 0;
-	if (history_path(r->history, r->current->version, version, &c, e) < 0) {
+	/* On top of what the files say now: what the versions replaced may have been edited since. */
+	target = with_history(r, r->baseline, version, e);
+	if (!target) {
 		e->kind = ERR_INTERNAL;
 		return err_prefix(e, "failed to compute version path");
 	}
+	registry_diff(r->current->items, r->current->count, target->items, target->count, &c);
+	snapshot_unref(target);
 	sort(&c, r->current);
 	rc = apply_changes(r, &c, &mode, e);
 	changes_done(&c);

@@ -1,9 +1,11 @@
 /*
  * registry.h - entries by id, applied through their kinds.
  *
- * Readers on any thread take an immutable snapshot; changes are made one at a time on the main thread and become visible whole or not at all.
+ * Readers on any thread take an immutable snapshot; changes are made one at a time on the main thread and become
+ * visible whole or not at all.
  *
- * The state is the baseline, which is what the files say, with the changes of the versions up to the current one. Version 0 is the baseline alone.
+ * The state is the baseline, which is what the files say, with the changes of the versions up to the current one.
+ * Version 0 is the baseline alone.
  */
 #ifndef REGISTRY_REGISTRY_H
 #define REGISTRY_REGISTRY_H
@@ -40,7 +42,8 @@ enum registry_event {
 };
 
 struct registry_watcher {
-	/* On the main thread, within the change: must not change the registry. `c` and `e` are borrowed, NULL where not named. */
+	/* On the main thread, within the change: must not change the registry. `c` and `e` are borrowed, NULL where
+	 * not named. */
 	void (*event)(void *arg, enum registry_event ev, const struct change *c, const struct err *e);
 };
 
@@ -49,28 +52,33 @@ void registry_watch(struct registry *r, const struct registry_watcher *w, void *
 
 /* -- changing: main thread ------------------------------------------------------------------------ */
 
-/* Apply the baseline, then what history has up to its head: dependencies first, entries that fail with NOT_FOUND again after the rest, as long as one of them
- * progresses. All or nothing: on failure what was added is removed again. Errors name file, line, entry and cause:
- * "src/_index.yaml:12: entry app:x: no listener for kind 'foo.bar': did you mean 'foo.baz'?". Borrows `entries`. Once. */
+/* Apply the baseline, then what history has up to its head: dependencies first, entries that fail with NOT_FOUND
+ * again after the rest, as long as one of them progresses. All or nothing: on failure what was added is removed
+ * again. Errors name file, line, entry and cause: "src/_index.yaml:12: entry app:x: no listener for kind 'foo.bar':
+ * did you mean 'foo.baz'?". Borrows `entries`. Once. */
 int registry_load(struct registry *r, struct entry *const *entries, size_t n, struct err *e);
 
-/* Apply changes to the current state as one: sorted, all or nothing, a new version. `c` is sorted and gets its `previous`. Errors have the kind of
- * their cause: "failed to apply changes: operation failed for entry app:x: ..."; CONFLICT "... entry already exists: {ns: app, name: x}"; NOT_FOUND "... unresolved
- * dependencies after retry: app:x,app:y: ..."; INVALID "... cannot change entry kind from a to b for {...}". */
+/* Apply changes to the current state as one: sorted, all or nothing, a new version. `c` is sorted and gets its
+ * `previous`. Errors have the kind of their cause: "failed to apply changes: operation failed for entry app:x: ...";
+ * CONFLICT "... entry already exists: {ns: app, name: x}"; NOT_FOUND "... unresolved dependencies after retry:
+ * app:x,app:y: ..."; INVALID "... cannot change entry kind from a to b for {...}". */
 int registry_apply(struct registry *r, struct changes *c, uint64_t *ret_version, struct err *e);
 
-/* Go to the state of another version as one change. The present one: nothing happens. NOT_FOUND "version not found"; INTERNAL "failed to compute version
- * path: ..."; INVALID "rollback not supported: no history is kept". */
+/* Go to the state of another version as one change. The present one: nothing happens. NOT_FOUND "version not found";
+ * INTERNAL "failed to compute version path: ..."; INVALID "rollback not supported: no history is kept". */
 int registry_apply_version(struct registry *r, uint64_t version, struct err *e);
 
-/* The files have changed: put another baseline under the current version and apply the difference as one change, without a new version. On failure the
- * old baseline stays. *ret_changes is how many entries changed; may be NULL. Borrows `entries`. */
+/* The files have changed: put another baseline under the current version and apply the difference as one change,
+ * without a new version. On failure the old baseline stays. *ret_changes is how many entries changed; may be NULL.
+ * Borrows `entries`. */
 int registry_rebase(struct registry *r, struct entry *const *entries, size_t n, size_t *ret_changes, struct err *e);
 
 /* -- looking: any thread -------------------------------------------------------------------------- */
 
 /* A reference; NULL when absent. */
 struct entry *registry_get(struct registry *r, const char *id);
+/* For the `prepare` hook of a kind: does the change under way delete that entry? Main thread. */
+bool registry_is_leaving(const struct registry *r, const char *id);
 uint64_t registry_version(struct registry *r);
 
 /* The current state; sorted by id. */

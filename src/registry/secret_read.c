@@ -113,8 +113,8 @@ static int from_file(const struct entry *entry, const char *key, const char *pat
 		err_set(e, ERR_INVALID, "what it names is no regular file");
 	} else {
 		if (st.st_mode & (S_IRWXG | S_IRWXO))
-			log_warn("secret", "a file with a secret is open to others: chmod 600 it", LOG_STR("entry", entry->id),
-				LOG_STR("field", key));
+			log_warn("secret", "a file with a secret is open to others: chmod 600 it",
+				LOG_STR("entry", entry->id), LOG_STR("field", key));
 		rc = read_secret(fd, ret, e);
 	}
 	close(fd);
@@ -123,11 +123,12 @@ static int from_file(const struct entry *entry, const char *key, const char *pat
 
 static int from_fd(int64_t n, struct secret **ret, struct err *e)
 {
-	struct secret *s;
+	struct secret *s = NULL;
 	int rc;
 
 	if (n < SECRET_FD_MIN || n > SECRET_FD_MAX)
-		return err_set(e, ERR_INVALID, "a descriptor is a number between %d and %d", SECRET_FD_MIN, SECRET_FD_MAX);
+		return err_set(
+			e, ERR_INVALID, "a descriptor is a number between %d and %d", SECRET_FD_MIN, SECRET_FD_MAX);
 	if (!fds.read[n]) {
 		if (!fds.inherited[n])
 			return err_set(e, ERR_INVALID, "the program was not started with descriptor %d open", (int)n);
@@ -182,7 +183,8 @@ int secret_read(struct env *env, const struct entry *entry, const struct value *
 	int rc = 0;
 
 	if (ways > 1) {
-		rc = err_set(e, ERR_INVALID, "line %u: field '%s' is given in more than one way: leave one of %s, %s, %s, %s",
+		rc = err_set(e, ERR_INVALID,
+			"line %u: field '%s' is given in more than one way: leave one of %s, %s, %s, %s",
 			value_line(data), field, field, env_key, file_key, fd_key);
 	} else if (given(file)) {
 		rc = read_file_field(entry, file, file_key, &s, e);
