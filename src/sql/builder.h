@@ -1,9 +1,9 @@
 /*
  * builder.h - SQL statements put together from parts.
  *
- * A part is a piece of SQL with '?' where its values belong, and those values. A builder holds parts by place; it is copied for
- * every change (parts are shared), so a program may go on from any step. Text is put together in sql_builder_render(). Nothing here knows an engine.
- * One thread.
+ * A part is a piece of SQL with '?' where its values belong, and those values. A builder holds parts by place; it is
+ * copied for every change (parts are shared), so a program may go on from any step. Text is put together in
+ * sql_builder_render(). Nothing here knows an engine. One thread.
  */
 #ifndef SQL_BUILDER_H
 #define SQL_BUILDER_H

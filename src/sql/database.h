@@ -1,20 +1,21 @@
 /*
  * database.h - one SQLite database: one connection, on a thread of its own.
  *
- * Statements are jobs. They run in the order they were submitted, one at a time, on the database's thread; the answer comes back to the
- * asker's loop. Nobody waits for SQLite on a worker. A caller that may block (the main thread while it loads, a thread of one's own)
- * uses database_call().
+ * Statements are jobs. They run in the order they were submitted, one at a time, on the database's thread; the answer
+ * comes back to the asker's loop. Nobody waits for SQLite on a worker. A caller that may block (the main thread while
+ * it loads, a thread of one's own) uses database_call().
  *
- * A transaction is a session: from its BEGIN to its end it owns the connection. Jobs of others wait meanwhile, in their order. A session
- * that is let go while it is active is rolled back, and the next one in the queue goes on.
+ * A transaction is a session: from its BEGIN to its end it owns the connection. Jobs of others wait meanwhile, in their
+ * order. A session that is let go while it is active is rolled back, and the next one in the queue goes on.
  *
  *     struct sql_request q = {.op = SQL_QUERY, .text = "SELECT 1", .len = 8, .loop = loop, .done = on_done, .arg = x};
  *
  *     x->job = database_submit(db, &q);                 // on_done(x, answer) later, on `loop`; never inside this call
  *     sql_job_cancel(x->job);                           // or: on_done never runs; a running statement is interrupted
  *
- * Journal mode WAL, synchronous FULL: what was answered is on the disk, also when the program is killed in the next moment. A busy
- * database (another program writes to the file) is waited for 5 s; foreign keys are off until a program turns them on.
+ * Journal mode WAL, synchronous FULL: what was answered is on the disk, also when the program is killed in the next
+ * moment. A busy database (another program writes to the file) is waited for 5 s; foreign keys are off until a program
+ * turns them on.
  */
 #ifndef SQL_DATABASE_H
 #define SQL_DATABASE_H
@@ -41,15 +42,16 @@ struct database_config {
 	uint64_t max_lifetime_ms; /* an older connection is replaced when nobody uses it; 0 = never */
 };
 
-/* Open the file, made if it is not there, in WAL mode, and start the thread. Blocks. INTERNAL "failed to create SQLite connection: ..." names
- * the file and the cause. */
+/* Open the file, made if it is not there, in WAL mode, and start the thread. Blocks. INTERNAL "failed to create
+ * SQLite connection: ..." names the file and the cause. */
 int database_open(const struct database_config *cfg, struct database **ret_db, struct err *e);
 struct database *database_ref(struct database *db); /* NULL gives NULL */
 /* The last reference closes what is open. NULL is fine. */
 void database_unref(struct database *db);
 
-/* End the running statement, answer what waits with UNAVAILABLE "connection pool is closed", roll back an open transaction, close the connection.
- * Waits for the thread; afterwards nothing is posted any more. Not on the database's own callbacks; twice is fine. */
+/* End the running statement, answer what waits with UNAVAILABLE "connection pool is closed", roll back an open
+ * transaction, close the connection. Waits for the thread; afterwards nothing is posted any more. Not on the
+ * database's own callbacks; twice is fine. */
 void database_close(struct database *db);
 /* After database_close(): open again. Nothing when it is open. As database_open(). */
 int database_reopen(struct database *db, struct err *e);
@@ -99,9 +101,10 @@ struct sql_answer {
 };
 
 /*
- * Kinds of errors: INVALID for SQL that makes no sense (syntax, no such table, too few values), UNAVAILABLE and retryable when the database
- * is locked or the disk is full, UNAVAILABLE for a file that cannot be written, INTERNAL for one that is damaged, UNKNOWN with
- * unknown retry for a constraint that failed. `code` is "unique" for UNIQUE and PRIMARY KEY, "constraint" for the others.
+ * Kinds of errors: INVALID for SQL that makes no sense (syntax, no such table, too few values), UNAVAILABLE and
+ * retryable when the database is locked or the disk is full, UNAVAILABLE for a file that cannot be written, INTERNAL
+ * for one that is damaged, UNKNOWN with unknown retry for a constraint that failed. `code` is "unique" for UNIQUE and
+ * PRIMARY KEY, "constraint" for the others.
  */
 typedef void sql_done_fn(void *arg, struct sql_answer *a);
 
@@ -123,7 +126,8 @@ struct sql_job *database_submit(struct database *db, const struct sql_request *r
 /* On the thread that submitted, before `done` ran. */
 void sql_job_cancel(struct sql_job *j);
 
-/* Submit and wait on this thread (never a worker's): `loop`, `done` and `arg` are ignored. Returns a->rc; free `a` with sql_answer_done(). */
+/* Submit and wait on this thread (never a worker's): `loop`, `done` and `arg` are ignored. Returns a->rc; free `a`
+ * with sql_answer_done(). */
 int database_call(struct database *db, const struct sql_request *r, struct sql_answer *ret_a);
 /* The same for a text without values whose rows do not matter ("CREATE TABLE ..."). */
 int database_exec(struct database *db, const char *text, struct err *e);

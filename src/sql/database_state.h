@@ -1,9 +1,9 @@
 /*
  * database_state.h - inside of the room: what a database is made of, for the files that make it up.
  *
- * The lock guards everything but the connection itself, which only the thread touches (and database_open() before there is one). It is
- * never held while SQLite works. An answer is posted with the lock held: once a canceller has it, either the answer is on its way
- * and the job waits for it, or none will ever come.
+ * The lock guards everything but the connection itself, which only the thread touches (and database_open() before there
+ * is one). It is never held while SQLite works. An answer is posted with the lock held: once a canceller has it, either
+ * the answer is on its way and the job waits for it, or none will ever come.
  */
 #ifndef SQL_DATABASE_STATE_H
 #define SQL_DATABASE_STATE_H
@@ -111,7 +111,8 @@ void sql_statements_bury(struct database *db);
 
 /* -- database_thread.c -- */
 void *database_main(void *db);
-/* Nobody owns the connection any more; late jobs of the session are told. With the lock held. The owner's reference becomes the caller's. */
+/* Nobody owns the connection any more; late jobs of the session are told. With the lock held. The owner's reference
+ * becomes the caller's. */
 void database_end_session(struct database *db);
 
 #endif

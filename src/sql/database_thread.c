@@ -39,7 +39,8 @@ static int run_text_or_statement(struct database *db, struct sql_job *j)
 	return connection_run_prepared(db->conn, j->op, j->statement->stmt, j->params, a);
 }
 
-/* A program's own BEGIN may not outlive its text: what everybody else writes from then on would hang on that program's COMMIT. */
+/* A program's own BEGIN may not outlive its text: what everybody else writes from then on would hang on that
+ * program's COMMIT. */
 static int end_stray_transaction(struct database *db, struct sql_answer *a, int rc)
 {
 	if (!connection_in_transaction(db->conn))
@@ -56,7 +57,8 @@ static int run_job(struct database *db, struct sql_job *j)
 {
 	struct sql_answer *a = &j->answer;
 
-	/* An error may have rolled it back behind the program's back, or its own COMMIT ended it: what follows must not run outside of it. */
+	/* An error may have rolled it back behind the program's back, or its own COMMIT ended it: what follows must
+	 * not run outside of it. */
 	if (j->session && j->op != SQL_BEGIN && j->op != SQL_ROLLBACK && !connection_in_transaction(db->conn))
 		return err_set(&a->err, ERR_INVALID,
 			"this transaction has ended, after an error or by a COMMIT or ROLLBACK in its SQL: call "

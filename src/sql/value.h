@@ -1,8 +1,8 @@
 /*
  * value.h - what goes into a statement and what comes out of it: parameters and results.
  *
- * Both are built by one thread and then handed over whole: never shared while they change. Their size is bounded, since programs
- * choose it; what is too much is an error of the statement, not of the caller's memory.
+ * Both are built by one thread and then handed over whole: never shared while they change. Their size is bounded, since
+ * programs choose it; what is too much is an error of the statement, not of the caller's memory.
  */
 #ifndef SQL_VALUE_H
 #define SQL_VALUE_H

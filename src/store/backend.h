@@ -1,8 +1,8 @@
 /*
  * backend.h - what a store is made of; inside of the room.
  *
- * A backend embeds a struct store. It gets requests that are checked: the key in its stored form, a limit between 1 and STORE_LIST_MAX,
- * conditions only where it knows them.
+ * A backend embeds a struct store. It gets requests that are checked: the key in its stored form, a limit between 1 and
+ * STORE_LIST_MAX, conditions only where it knows them.
  */
 #ifndef STORE_BACKEND_H
 #define STORE_BACKEND_H

@@ -1,8 +1,8 @@
 /*
  * memory.c - a store in memory: a skip list of keys in their order, under a lock.
  *
- * Nothing is freed under the lock: data that is replaced may be large. What has expired is as good as gone at once; it is dropped when it is in the
- * way, when there is no room, and by store_clean().
+ * Nothing is freed under the lock: data that is replaced may be large. What has expired is as good as gone at once; it
+ * is dropped when it is in the way, when there is no room, and by store_clean().
  */
 #include <pthread.h>
 #include <stdlib.h>

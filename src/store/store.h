@@ -9,8 +9,8 @@
  *     // else on_done(arg, answer) later, on `loop`; or store_cancel(w), and it never runs
  *     store_answer_done(&a);
  *
- * A key without ':' means ":key"; that is how it is stored and listed. What has expired is not there any more. Any thread may use a
- * store; a lock is held for work in memory only.
+ * A key without ':' means ":key"; that is how it is stored and listed. What has expired is not there any more. Any
+ * thread may use a store; a lock is held for work in memory only.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -33,7 +33,8 @@ enum {
 
 /* -- data ----------------------------------------------------------------------------------------------- */
 
-/* What a key stands for: immutable, shared between threads. Whoever makes it embeds this and says how it is written as JSON. */
+/* What a key stands for: immutable, shared between threads. Whoever makes it embeds this and says how it is written
+ * as JSON. */
 struct store_data {
 	struct refcount refs;
 	const struct store_data_type *type;
@@ -158,7 +159,8 @@ struct store_sql_config {
 
 /* A letter or '_', then letters, digits and '_'; at most 64 bytes. */
 bool store_sql_name_is_safe(const char *name);
-/* Data as JSON text, expiry as a UTC timestamp in text, NULL = none. The table must be there when it is used. No versions, no conditions. */
+/* Data as JSON text, expiry as a UTC timestamp in text, NULL = none. The table must be there when it is used. No
+ * versions, no conditions. */
 struct store *store_sql_new(const struct store_sql_config *cfg);
 
 #endif

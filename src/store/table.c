@@ -1,8 +1,8 @@
 /*
  * table.c - a store in a table of a database.
  *
- * Each operation is one job of the database, so nothing of this program comes between its statements. A key whose time is over counts as absent; what is
- * compared are texts of one form, see sql_timestamp_format().
+ * Each operation is one job of the database, so nothing of this program comes between its statements. A key whose time
+ * is over counts as absent; what is compared are texts of one form, see sql_timestamp_format().
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -152,7 +152,8 @@ static bool prefix_end(const char *prefix, size_t len, struct buf *end)
 	return false;
 }
 
-/* One more than asked for tells whether there is another page. Texts compare byte by byte: COLLATE BINARY, whatever the column says. */
+/* One more than asked for tells whether there is another page. Texts compare byte by byte: COLLATE BINARY, whatever
+ * the column says. */
 static int make_list(
 	const struct table *t, const struct store_request *r, struct buf *sql, struct sql_params *p, struct err *e)
 {

@@ -399,13 +399,41 @@ static void test_database_ends_transaction(void **state)
 	assert_int_equal(a.answer.rc, -1);
 	ask_with(&a, SQL_EXECUTE, "INSERT INTO t VALUES (2, 'two')", s);
 	wait_done(&a);
-	assert_string_equal(a.answer.err.text,
-		"the database has ended this transaction after an error: roll it back and begin another");
+	assert_string_equal(a.answer.err.text, "this transaction has ended, after an error or by a COMMIT or ROLLBACK "
+					       "in its SQL: call tx:rollback() and "
+					       "begin another");
 	ask_with(&a, SQL_ROLLBACK, NULL, s);
 	wait_done(&a);
 	assert_int_equal(a.answer.rc, 0);
 	sql_session_free(s);
 	assert_int_equal(count_rows(), 1);
+}
+
+/* A BEGIN in a text ends with the text: nobody else's statements become part of it. */
+static void test_stray_transaction(void **state)
+{
+	static const char said[] =
+		"the SQL text began a transaction and did not end it, so it was rolled back: use db:begin()";
+	struct ask a;
+
+	(void)state;
+	ask_with(&a, SQL_EXECUTE, "BEGIN; INSERT INTO t VALUES (1, 'one')", NULL);
+	wait_done(&a);
+	assert_int_equal(a.answer.rc, -1);
+	assert_int_equal(a.answer.err.kind, ERR_INVALID);
+	assert_string_equal(a.answer.err.text, said);
+	ask_with(&a, SQL_QUERY, "SAVEPOINT x", NULL);
+	wait_done(&a);
+	assert_string_equal(a.answer.err.text, said);
+	assert_null(a.answer.result);
+	/* The failure of a statement in between is what is told. */
+	ask_with(&a, SQL_EXECUTE, "BEGIN; INSERT INTO t VALUES (2, 'two'); INSERT INTO missing VALUES (1); COMMIT",
+		NULL);
+	wait_done(&a);
+	assert_string_equal(a.answer.err.text, "no such table: missing");
+	assert_int_equal(database_exec(db, "INSERT INTO t VALUES (3, 'three')", NULL), 0);
+	assert_int_equal(database_exec(db, "BEGIN; INSERT INTO t VALUES (4, 'four'); COMMIT", NULL), 0);
+	assert_int_equal(count_rows(), 2);
 }
 
 static void test_close(void **state)
@@ -624,6 +652,7 @@ int main(void)
 		TEST_DB(test_cancel),
 		TEST_DB(test_failed_commit_ends),
 		TEST_DB(test_database_ends_transaction),
+		TEST_DB(test_stray_transaction),
 		TEST_DB(test_close),
 		TEST_DB(test_draining),
 		TEST_DB(test_lifetime),
