@@ -10,7 +10,7 @@
 #include "security/scope.h"
 #include "value/yaml.h"
 
-enum { ROUNDS = 7, DECISIONS = 200000 };
+enum { ROUNDS = 7, DECISIONS = 50000 };
 
 static struct policy *policy_from(const char *text, int i)
 {
@@ -33,7 +33,8 @@ static double now_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	/* Of this thread, so that whatever else the machine does is not counted. */
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 

@@ -31,6 +31,15 @@ static const struct relation {
 	{"nmatches", OP_MATCHES, true},
 };
 
+/* A value, or a text of the check that is no tree; neither: absent. */
+struct operand {
+	const struct value *value;
+	const char *text;
+	size_t len;
+	enum { NUMBER_UNKNOWN, NUMBER_NO, NUMBER_YES } reads; /* as a number; of a literal it is known beforehand */
+	double number;
+};
+
 /* Where a value comes from; the text is split once, when it is read. */
 struct path {
 	enum path_type {
@@ -51,6 +60,7 @@ struct condition {
 	struct path field;
 	const struct relation *op;
 	struct value *value;    /* NULL: value_from */
+	struct operand literal; /* of `value`, which it borrows */
 	struct path value_from; /* PATH_NONE: value */
 	struct regex *regex;    /* of matches and nmatches with a value */
 };
@@ -112,13 +122,6 @@ static void path_done(struct path *p)
 
 /* -- operands -------------------------------------------------------------------------------------------- */
 
-/* A value, or a text of the check that is no tree; neither: absent. */
-struct operand {
-	const struct value *value;
-	const char *text;
-	size_t len;
-};
-
 static struct operand operand_of(const struct value *v)
 {
 	struct operand o = {0};
@@ -153,13 +156,14 @@ static int resolve(const struct path *p, const struct check *c, struct operand *
 	case PATH_ACTOR_META:
 		if (!*id && value_count(actor_meta) == 0)
 			return -1;
-		*ret = p->type == PATH_ACTOR_ID ? (struct operand){NULL, id, strlen(id)} : follow(p, actor_meta);
+		*ret = p->type == PATH_ACTOR_ID ? (struct operand){.text = id, .len = strlen(id)}
+						: follow(p, actor_meta);
 		return 0;
 	case PATH_ACTION:
-		*ret = (struct operand){NULL, c->action, c->action_len};
+		*ret = (struct operand){.text = c->action, .len = c->action_len};
 		return 0;
 	case PATH_RESOURCE:
-		*ret = (struct operand){NULL, c->resource, c->resource_len};
+		*ret = (struct operand){.text = c->resource, .len = c->resource_len};
 		return 0;
 	case PATH_META:
 		*ret = follow(p, c->meta);
@@ -177,6 +181,10 @@ static bool to_number(const struct operand *o, double *ret)
 	char *end;
 	double d;
 
+	if (o->reads != NUMBER_UNKNOWN) {
+		*ret = o->number;
+		return o->reads == NUMBER_YES;
+	}
 	if (o->value) {
 		if (value_type(o->value) != VALUE_INT && value_type(o->value) != VALUE_FLOAT)
 			return false;
@@ -237,8 +245,11 @@ static int are_equal(const struct operand *a, const struct operand *b)
 		return 1;
 	if (a->value && b->value && value_type(a->value) == VALUE_INT && value_type(b->value) == VALUE_INT)
 		return 0;
-	if (to_number(a, &x) && to_number(b, &y))
+	/* The second is the literal more often than not: that it is no number is known without reading the first. */
+	if (to_number(b, &y) && to_number(a, &x))
 		return x == y;
+	if (a->text && b->text)
+		return 0;
 	return to_text(a, number_a, &text_a, &len_a) && to_text(b, number_b, &text_b, &len_b) && len_a == len_b &&
 	       memcmp(text_a, text_b, len_a) == 0;
 }
@@ -325,7 +336,7 @@ static enum outcome evaluate(const struct condition *cond, const struct check *c
 		return FIELD_INVALID;
 	*ret_field = a;
 	if (cond->value)
-		b = operand_of(cond->value);
+		b = cond->literal;
 	else if (resolve(&cond->value_from, c, &b) < 0 || is_absent(&b))
 		return VALUE_INVALID;
 	if (cond->op->type != OP_EXISTS && is_absent(&a))
@@ -471,10 +482,13 @@ static int read_one(struct condition *cond, const struct value *v, struct err *e
 			return -1;
 	}
 	cond->field = path_read(field);
-	if (value_type(value) != VALUE_NIL)
+	if (value_type(value) != VALUE_NIL) {
 		cond->value = value_ref((struct value *)(uintptr_t)value);
-	else
+		cond->literal = operand_of(cond->value);
+		cond->literal.reads = to_number(&cond->literal, &cond->literal.number) ? NUMBER_YES : NUMBER_NO;
+	} else {
 		cond->value_from = path_read(from);
+	}
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /*
  * identity.h - who acts: the *actor* of the security model (not a process).
  *
- * An id and free metadata; immutable, reference counted, any thread. An identity with an empty id still counts as present.
+ * An id and free metadata; immutable, reference counted, any thread. An identity with an empty id still counts as
+ * present.
  */
 #ifndef SECURITY_IDENTITY_H
 #define SECURITY_IDENTITY_H

@@ -6,8 +6,8 @@
  *     prefix*    whatever begins with `prefix`
  *     prefix.*   the same: the dot is not part of the prefix, so db.* matches db, db.get and dbx
  *
- * A star anywhere else is a plain character. Upper and lower case differ. No pattern of a list is covered by another one, so at most one matches a text.
- * Immutable once read; any thread.
+ * A star anywhere else is a plain character. Upper and lower case differ. No pattern of a list is covered by another
+ * one, so at most one matches a text. Immutable once read; any thread.
  */
 #ifndef SECURITY_PATTERN_LIST_H
 #define SECURITY_PATTERN_LIST_H
@@ -29,8 +29,8 @@ struct pattern_list {
 	size_t count;
 };
 
-/* Read a string or a list; items that are no strings match nothing. INVALID "<what> string cannot be empty", "<what> list cannot be empty",
- * "<what> must be a string or list". */
+/* Read a string or a list; items that are no strings match nothing. INVALID "<what> string cannot be empty", "<what>
+ * list cannot be empty", "<what> must be a string or list". */
 int pattern_list_read(struct pattern_list *ret, const struct value *v, const char *what, struct err *e);
 void pattern_list_done(struct pattern_list *l);
 

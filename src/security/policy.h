@@ -10,10 +10,11 @@
  *         conditions: []                   # all must hold, see condition.h
  *       groups: [untrusted]                # a bare name is of the policy's own namespace
  *
- * The kind security.policy.expr has `policy.expression` (see value/expr.h; names: actor, action, resource, meta) instead of conditions.
+ * The kind security.policy.expr has `policy.expression` (see value/expr.h; names: actor, action, resource, meta)
+ * instead of conditions.
  *
- * A policy never changes and is reference counted: a changed entry makes a new one, and who holds the old one keeps it. Any thread. Deciding allocates
- * nothing, unless there is an expression to run.
+ * A policy never changes and is reference counted: a changed entry makes a new one, and who holds the old one keeps it.
+ * Any thread. Deciding allocates nothing, unless there is an expression to run.
  */
 #ifndef SECURITY_POLICY_H
 #define SECURITY_POLICY_H
@@ -34,8 +35,8 @@ struct policy;
 /* Is that a kind of entries that are policies? */
 bool policy_is_kind(const char *kind);
 
-/* Read an entry of such a kind. INVALID: "actions must be a string or list", "invalid policy effect: X", "condition 0: field is required",
- * "expression is required", "failed to compile expression: ...", ... */
+/* Read an entry of such a kind. INVALID: "actions must be a string or list", "invalid policy effect: X", "condition
+ * 0: field is required", "expression is required", "failed to compile expression: ...", ... */
 int policy_new(const struct entry *entry, struct policy **ret, struct err *e);
 struct policy *policy_ref(struct policy *p); /* NULL gives NULL */
 void policy_unref(struct policy *p);         /* NULL is fine */

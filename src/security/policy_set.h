@@ -1,8 +1,8 @@
 /*
  * policy_set.h - the policies of the application by id, and its groups.
  *
- * A group exists exactly as long as a policy lists it. Policies come, change and go on the main thread; look-ups come from any thread. A look-up gives
- * the object of that moment: scopes made before a change keep what they have.
+ * A group exists exactly as long as a policy lists it. Policies come, change and go on the main thread; look-ups come
+ * from any thread. A look-up gives the object of that moment: scopes made before a change keep what they have.
  */
 #ifndef SECURITY_POLICY_SET_H
 #define SECURITY_POLICY_SET_H
@@ -29,8 +29,8 @@ struct scope *policy_set_group(struct policy_set *s, const char *group_id);
 /* What is asked for and not there, for a caller that wants to know. */
 typedef void policy_missing_fn(void *arg, const char *what /* "group" or "policy" */, const char *id);
 
-/* The union of these groups and policies (lists of full ids, NULL or nil: none; what is no text is left out). NULL when nothing of it exists. `missing` may
- * be NULL. */
+/* The union of these groups and policies (lists of full ids, NULL or nil: none; what is no text is left out). NULL
+ * when nothing of it exists. `missing` may be NULL. */
 struct scope *policy_set_union(struct policy_set *s, const struct value *groups, const struct value *policies,
 	policy_missing_fn *missing, void *arg);
 

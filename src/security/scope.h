@@ -1,11 +1,12 @@
 /*
  * scope.h - what an identity may do: a set of policies, by id.
  *
- * Immutable, reference counted, any thread: a scope with or without a policy is another scope. One policy that denies is enough; else one that allows; else
- * the scope says nothing. A scope keeps the policies it was built from, also when their entries change.
+ * Immutable, reference counted, any thread: a scope with or without a policy is another scope. One policy that denies
+ * is enough; else one that allows; else the scope says nothing. A scope keeps the policies it was built from, also when
+ * their entries change.
  *
- * A scope is compiled when it is made: what it says about an action is found by the action, so a decision looks at the policies
- * about that action only, and at their conditions only when the resource matches.
+ * A scope is compiled when it is made: what it says about an action is found by the action, so a decision looks at the
+ * policies about that action only, and at their conditions only when the resource matches.
  */
 #ifndef SECURITY_SCOPE_H
 #define SECURITY_SCOPE_H
@@ -41,8 +42,8 @@ enum verdict scope_judge_check(const struct scope *s, const struct check *c);
 /* The policy that decided: the first (by id) that says what the scope says. NULL when undefined. Borrowed. Slow. */
 struct policy *scope_deciding(const struct scope *s, const struct check *c);
 
-/* The check every gate uses: with both an identity and a scope the scope must allow; with either missing everything is allowed,
- * unless `strict`. */
+/* The check every gate uses: with both an identity and a scope the scope must allow; with either missing everything
+ * is allowed, unless `strict`. */
 bool security_allows(const struct scope *s, const struct identity *who, bool strict, const char *action,
 	const char *resource, const struct value *meta);
 

@@ -5,7 +5,8 @@
 
 #include "base/alloc.h"
 
-/* FNV-1a, 64 bits: it can go on from any beginning of a text. Patterns come from the application's own files, so nobody can choose them to collide. */
+/* FNV-1a, 64 bits: it can go on from any beginning of a text. Patterns come from the application's own files, so
+ * nobody can choose them to collide. */
 static const uint64_t hash_start = 0xcbf29ce484222325ull, hash_factor = 0x100000001b3ull;
 
 struct index_slot {

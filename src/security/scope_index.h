@@ -1,8 +1,8 @@
 /*
  * scope_index.h - policies of one effect, found by action; inside scope.c only.
  *
- * A hash table from the text of a pattern to the policies that have it. A text is looked up whole for exact patterns and by each of its beginnings as long
- * as some prefix pattern, in one pass over its bytes. Built once, never changed.
+ * A hash table from the text of a pattern to the policies that have it. A text is looked up whole for exact patterns
+ * and by each of its beginnings as long as some prefix pattern, in one pass over its bytes. Built once, never changed.
  */
 #ifndef SECURITY_SCOPE_INDEX_H
 #define SECURITY_SCOPE_INDEX_H
