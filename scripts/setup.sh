@@ -21,6 +21,7 @@ build|library libcurl|libcurl4-openssl-dev|libcurl 7.88 or newer, built with Ope
 build|library libfyaml|libfyaml-dev|libfyaml
 build|library jansson|libjansson-dev|jansson
 build|library openssl|libssl-dev|OpenSSL 3
+build|library libmicrohttpd|libmicrohttpd-dev|libmicrohttpd
 build|library libpcre2-8|libpcre2-dev|PCRE2
 build|library sqlite3|libsqlite3-dev|SQLite
 build|file /etc/ssl/certs/ca-certificates.crt,/etc/pki/tls/certs/ca-bundle.crt,/etc/ssl/ca-bundle.pem,/etc/ssl/cert.pem|ca-certificates|trusted certificates

@@ -28,7 +28,8 @@ const char *compress_format_name(enum compress_format f);
 /* Append to `out`. INVALID: the level; INTERNAL: anything else. */
 int compress_encode(enum compress_format f, const struct compress_options *opt, const char *data, size_t len,
 	struct buf *out, struct err *e);
-/* INVALID "invalid gzip data"; INTERNAL "decompressed size exceeds limit" (brotli: INVALID "invalid brotli data"). Members of gzip may follow one another. */
+/* INVALID "invalid gzip data"; INTERNAL "decompressed size exceeds limit" (brotli: INVALID "invalid brotli data").
+ * Members of gzip may follow one another. */
 int compress_decode(enum compress_format f, const struct compress_options *opt, const char *data, size_t len,
 	struct buf *out, struct err *e);
 

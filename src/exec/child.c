@@ -1,7 +1,8 @@
 /*
  * child.c - children of one worker: a descriptor that tells of the end (pidfd), a timer that makes an end.
  *
- * As long as the program is not reaped its number belongs to it, and so does its group's: signals are sent only until then.
+ * As long as the program is not reaped its number belongs to it, and so does its group's: signals are sent only until
+ * then.
  */
 #include "exec/child.h"
 

@@ -1,8 +1,8 @@
 /*
  * command.h - a command line cut into words, and what a program may be started with. Pure.
  *
- * Words are separated by blanks (space, tab, newline). '…' and "…" keep blanks together and may stand inside a word; nothing is expanded, a backslash is an
- * ordinary byte. There is no shell.
+ * Words are separated by blanks (space, tab, newline). '…' and "…" keep blanks together and may stand inside a word;
+ * nothing is expanded, a backslash is an ordinary byte. There is no shell.
  */
 #ifndef EXEC_COMMAND_H
 #define EXEC_COMMAND_H
@@ -31,8 +31,9 @@ struct exec_words {
 int exec_split(const char *line, size_t len, struct exec_words *ret, struct err *e);
 void exec_words_done(struct exec_words *w);
 
-/* "NAME=value" for every pair of `base`, those of `over` winning; either may be NULL. Values are texts, numbers or booleans. INVALID otherwise, for a
- * name that is empty or has a '=', for NUL bytes, or beyond the limits; values are never part of the message. */
+/* "NAME=value" for every pair of `base`, those of `over` winning; either may be NULL. Values are texts, numbers or
+ * booleans. INVALID otherwise, for a name that is empty or has a '=', for NUL bytes, or beyond the limits; values
+ * are never part of the message. */
 int exec_environment(const struct value *base, const struct value *over, struct exec_words *ret, struct err *e);
 
 /* -- what an executor may do: immutable, shared ------------------------------------------------------ */

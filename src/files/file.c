@@ -1,6 +1,7 @@
 #include "files/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,7 +79,7 @@ int files_file_read(struct files_file *f, void *out, size_t max, size_t *ret_n, 
 int files_file_read_all(struct files_file *f, size_t max, struct buf *out, struct err *e)
 {
 	struct stat st;
-	size_t n, total = 0;
+	size_t n = 0, total = 0;
 
 	if (fstat(f->fd, &st) < 0)
 		return fail(e);
@@ -146,6 +147,13 @@ int files_file_stat(struct files_file *f, struct files_stat *ret, struct err *e)
 		return fail(e);
 	files_stat_fill(ret, &st, f->name);
 	return 0;
+}
+
+int files_file_dup(struct files_file *f, struct err *e)
+{
+	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? fail(e) : fd;
 }
 
 int files_file_sync(struct files_file *f, struct err *e)

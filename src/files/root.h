@@ -1,13 +1,15 @@
 /*
  * root.h - a folder that programs may use, and nothing outside of it.
  *
- * The folder is opened once; every path is resolved beneath that descriptor (walk.h), so neither "..", nor a symbolic link, nor a rename at the right moment
- * leads out, and moving the folder away does not redirect it. Only plain files and folders are opened: a FIFO, a socket, a device or
- * a file of the proc file system in it is refused.
+ * The folder is opened once; every path is resolved beneath that descriptor (walk.h), so neither "..", nor a symbolic
+ * link, nor a rename at the right moment leads out, and moving the folder away does not redirect it. Only plain files
+ * and folders are opened: a FIFO, a socket, a device or a file of the proc file system in it is refused.
  *
- * The owner's bits of `mode` gate what may be done: read 0400, change 0200, list and make folders 0100. What is created has its mode ANDed with it.
+ * The owner's bits of `mode` gate what may be done: read 0400, change 0200, list and make folders 0100. What is created
+ * has its mode ANDed with it.
  *
- * Paths are clean (path.h). Everything blocks: call it on a pool thread. Any thread; immutable but for its reference count.
+ * Paths are clean (path.h). Everything blocks: call it on a pool thread. Any thread; immutable but for its reference
+ * count.
  */
 #ifndef FILES_ROOT_H
 #define FILES_ROOT_H
@@ -29,7 +31,8 @@ struct files_root_config {
 	unsigned mode;
 };
 
-/* "0755", "755", "0o755". With all three read bits and no execute bit, the execute bits are added. INVALID otherwise. */
+/* "0755", "755", "0o755". With all three read bits and no execute bit, the execute bits are added. INVALID
+ * otherwise. */
 int files_mode_parse(const char *text, unsigned *ret_mode, struct err *e);
 
 /* NOT_FOUND when it is missing, INVALID when it is no folder, PERMISSION_DENIED, INTERNAL. */
@@ -37,8 +40,8 @@ int files_root_open(const struct files_root_config *cfg, struct files_root **ret
 struct files_root *files_root_ref(struct files_root *r);
 void files_root_unref(struct files_root *r); /* NULL is fine */
 
-/* Failures: NOT_FOUND missing, ALREADY_EXISTS, PERMISSION_DENIED (mode, file system, or a way out), INVALID (no plain file or folder; wrong
- * type; not empty), INTERNAL. Their text is the cause: "no such file or directory". */
+/* Failures: NOT_FOUND missing, ALREADY_EXISTS, PERMISSION_DENIED (mode, file system, or a way out), INVALID (no
+ * plain file or folder; wrong type; not empty), INTERNAL. Their text is the cause: "no such file or directory". */
 int files_open(struct files_root *r, const char *path, enum files_how how, struct files_file **ret_file, struct err *e);
 int files_stat(struct files_root *r, const char *path, struct files_stat *ret, struct err *e);
 /* One level. */
@@ -52,7 +55,8 @@ struct files_list;
 
 /* INVALID when it is no folder. */
 int files_list_open(struct files_root *r, const char *path, struct files_list **ret_list, struct err *e);
-/* Append up to `max` entries to `out`: 'd' (folder) or 'f' (anything else), the name, NUL. 1: there may be more; 0: that was the end. */
+/* Append up to `max` entries to `out`: 'd' (folder) or 'f' (anything else), the name, NUL. 1: there may be more; 0:
+ * that was the end. */
 int files_list_next(struct files_list *l, unsigned max, struct buf *out, struct err *e);
 void files_list_free(struct files_list *l); /* NULL is fine */
 

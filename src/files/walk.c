@@ -15,7 +15,8 @@
 
 enum { TRIES_MAX = 16 };
 
-/* Never wait for the other end of a FIFO, never become somebody's terminal. With O_PATH nothing is opened, and these bits are refused. */
+/* Never wait for the other end of a FIFO, never become somebody's terminal. With O_PATH nothing is opened, and these
+ * bits are refused. */
 static int flags_of(int flags)
 {
 	return flags | O_CLOEXEC | (flags & O_PATH ? 0 : O_NONBLOCK | O_NOCTTY);

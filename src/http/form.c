@@ -10,49 +10,53 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Append `s` decoded. */
-static bool decode(struct buf *out, const char *s, size_t len)
+/* Write `s` decoded, which is never longer; the number of bytes, -1 when it cannot be. */
+static ptrdiff_t decode(char *out, const char *s, size_t len)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < len; i++) {
 		if (s[i] == '+') {
-			buf_addc(out, ' ');
+			out[n++] = ' ';
 		} else if (s[i] == '%') {
-			if (len - i < 3 || hex(s[i + 1]) < 0 || hex(s[i + 2]) < 0)
-				return false;
-			buf_addc(out, (char)(hex(s[i + 1]) << 4 | hex(s[i + 2])));
+			int high = len - i < 3 ? -1 : hex(s[i + 1]);
+			int low = high < 0 ? -1 : hex(s[i + 2]);
+
+			if (low < 0)
+				return -1;
+			out[n++] = (char)(high * 16 + low);
 			i += 2;
 		} else {
-			buf_addc(out, s[i]);
+			out[n++] = s[i];
 		}
 	}
-	return true;
+	return (ptrdiff_t)n;
 }
 
-void form_open(struct form_reader *r, const char *text, size_t len)
+void form_open(struct form_reader *r, const char *text, size_t len, char *scratch)
 {
 	r->at = text;
 	r->left = len;
-	buf_init(&r->scratch);
+	r->scratch = scratch;
 }
 
 static bool read_pair(struct form_reader *r, const char *s, size_t len, struct form_pair *ret)
 {
 	const char *eq = memchr(s, '=', len);
 	size_t name = eq ? (size_t)(eq - s) : len;
-	size_t split;
+	ptrdiff_t name_len, value_len = 0;
 
 	if (len == 0 || memchr(s, ';', len))
 		return false;
-	buf_clear(&r->scratch);
-	if (!decode(&r->scratch, s, name))
+	name_len = decode(r->scratch, s, name);
+	if (name_len >= 0 && eq)
+		value_len = decode(r->scratch + name_len, eq + 1, len - name - 1);
+	if (name_len < 0 || value_len < 0)
 		return false;
-	split = buf_len(&r->scratch);
-	if (eq && !decode(&r->scratch, eq + 1, len - name - 1))
-		return false;
-	ret->name = buf_data(&r->scratch);
-	ret->name_len = split;
-	ret->value = ret->name + split;
-	ret->value_len = buf_len(&r->scratch) - split;
+	ret->name = r->scratch;
+	ret->name_len = (size_t)name_len;
+	ret->value = ret->name + name_len;
+	ret->value_len = (size_t)value_len;
 	return true;
 }
 
@@ -69,9 +73,4 @@ bool form_next(struct form_reader *r, struct form_pair *ret)
 			return true;
 	}
 	return false;
-}
-
-void form_close(struct form_reader *r)
-{
-	buf_done(&r->scratch);
 }

@@ -2,20 +2,17 @@
  * form.h - name=value pairs as in the query of a URL and in application/x-www-form-urlencoded (WHATWG URL, section 5.1).
  *
  *     struct form_pair pair;
- *     form_open(&r, query, strlen(query));
+ *     form_open(&r, query, strlen(query), scratch);
  *     while (form_next(&r, &pair)) ...
- *     form_close(&r);
  *
  * `+` is a blank, %xx a byte. `a` and `a=` have the value "". A pair that cannot be decoded, or has a `;` in it (read differently by different servers), is passed
- * over. Pure; any thread.
+ * over. Pure, allocates nothing; any thread.
  */
 #ifndef HTTP_FORM_H
 #define HTTP_FORM_H
 
 #include <stdbool.h>
 #include <stddef.h>
-
-#include "base/buf.h"
 
 /* Decoded bytes: they may hold NUL. Valid until the next form_next(). */
 struct form_pair {
@@ -28,11 +25,11 @@ struct form_pair {
 struct form_reader {
 	const char *at; /* borrowed text, not yet read */
 	size_t left;
-	struct buf scratch;
+	char *scratch;
 };
 
-void form_open(struct form_reader *r, const char *text, size_t len);
+/* `scratch`: the caller's, `len` bytes or more; pairs are decoded there. */
+void form_open(struct form_reader *r, const char *text, size_t len, char *scratch);
 bool form_next(struct form_reader *r, struct form_pair *ret);
-void form_close(struct form_reader *r);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "http/canonical.h"
+#include "http/headers.h"
 #include "http/media_type.h"
 
 /*
@@ -10,13 +10,13 @@
  * a mismatch nothing but a CR can begin another.
  */
 enum state {
-	IN_BODY,       /* of a part, or before the first one */
-	AT_DELIMITER,  /* one was seen: what does the next byte make of it? */
-	AT_DASH,       /* one and "-" */
-	AFTER_BLANKS,  /* blanks, then the line must end */
-	AFTER_CR,      /* of the delimiter's line */
-	IN_HEADER,     /* a line of it */
-	HEADER_CR,     /* a line of it ended in CR */
+	IN_BODY,      /* of a part, or before the first one */
+	AT_DELIMITER, /* one was seen: what does the next byte make of it? */
+	AT_DASH,      /* one and "-" */
+	AFTER_BLANKS, /* blanks, then the line must end */
+	AFTER_CR,     /* of the delimiter's line */
+	IN_HEADER,    /* a line of it */
+	HEADER_CR,    /* a line of it ended in CR */
 	AFTER_LAST,
 };
 
@@ -24,7 +24,7 @@ bool multipart_boundary(const char *content_type, char ret_boundary[MULTIPART_BO
 {
 	struct buf b = BUF_INIT;
 	bool good = media_type_param(content_type, "boundary", &b) && buf_len(&b) > 0 &&
-		buf_len(&b) <= MULTIPART_BOUNDARY_MAX && buf_data(&b)[buf_len(&b) - 1] != ' ';
+		    buf_len(&b) <= MULTIPART_BOUNDARY_MAX && buf_data(&b)[buf_len(&b) - 1] != ' ';
 
 	for (size_t i = 0; good && i < buf_len(&b); i++)
 		good = buf_data(&b)[i] >= ' ' && buf_data(&b)[i] <= '~';
@@ -186,7 +186,7 @@ static int add_field(struct multipart *m, struct err *e)
 		return malformed(e, "a header field without a name");
 	memcpy(name, line, n);
 	name[n] = '\0';
-	if (strpbrk(name, " \t\"(),/:;<=>?@[\\]{}"))
+	if (!http_is_token(name))
 		return malformed(e, "a header field's name is no token");
 	http_canonical_name(name);
 	buf_add(&m->fields, name, n + 1);

@@ -1,6 +1,7 @@
 #include "http/route.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -117,7 +118,9 @@ static void add_name(struct buf *b, const struct route_pattern *p)
 {
 	if (p->method)
 		buf_addf(b, "%s ", p->method);
-	buf_addf(b, "%s%s", p->host ? p->host : "", p->text);
+	if (p->host)
+		buf_add_escaped(b, p->host, strlen(p->host), 200);
+	buf_add_escaped(b, p->text, strlen(p->text), 200);
 }
 
 static int check_conflicts(const struct route_table *t, struct err *e)
@@ -137,7 +140,10 @@ static int check_conflicts(const struct route_table *t, struct err *e)
 		}
 	if (buf_len(&b) == 0)
 		return 0;
-	err_set(e, ERR_CONFLICT, "route pattern conflicts detected:%s", buf_str(&b));
+	/* A line each: err_set() would escape the line ends, as it does with whatever came from outside. The names are escaped already. */
+	err_set(e, ERR_CONFLICT, "route pattern conflicts detected:");
+	if (e)
+		snprintf(e->text, sizeof(e->text), "route pattern conflicts detected:%s", buf_str(&b));
 	buf_done(&b);
 	return -1;
 }

@@ -115,7 +115,7 @@ static int add_braces(struct route_pattern *p, const struct route_spec *s, const
 		return refuse(s, "two parameters have the same name", e);
 	seg = add_segment(p);
 	seg->kind = rest ? ROUTE_REST : ROUTE_ONE;
-	seg->text = xstrndup(t, len);
+	seg->text = xmemdupz(t, len);
 	seg->len = len;
 	seg->captured = captured && !rest;
 	return 0;
@@ -147,7 +147,7 @@ static int add_path(struct route_pattern *p, const struct route_spec *s, const c
 				return refuse(s, "two parameters have the same name", e);
 			seg = add_segment(p);
 			seg->kind = ROUTE_ONE;
-			seg->text = xstrndup(t + 1, len - 1);
+			seg->text = xmemdupz(t + 1, len - 1);
 			seg->len = len - 1;
 			seg->captured = captured;
 		} else if (t[0] == '{') {
@@ -188,7 +188,7 @@ int route_pattern_parse(struct route_pattern *p, const struct route_spec *s, str
 		return refuse(s, "a prefix must begin with /", e);
 	if (s->path[0] != '/')
 		return refuse(s, "a path must begin with /", e);
-	trimmed = xstrndup(prefix, plen);
+	trimmed = xmemdupz(prefix, plen);
 	if (add_path(p, s, trimmed, false, false, false, e) < 0 ||
 		add_path(p, s, s->path, true, s->colons, true, e) < 0)
 		goto out;

@@ -19,12 +19,33 @@ struct signature {
 	const char *type;
 };
 
-#define HEAD(bytes, type) {bytes, sizeof(bytes) - 1, 0, "", 0, type}
-#define PARTS(bytes, skip, more, type) {bytes, sizeof(bytes) - 1, skip, more, sizeof(more) - 1, type}
+#define HEAD(bytes, type)                                \
+	{                                                \
+		bytes, sizeof(bytes) - 1, 0, "", 0, type \
+	}
+#define PARTS(bytes, skip, more, type)                                       \
+	{                                                                    \
+		bytes, sizeof(bytes) - 1, skip, more, sizeof(more) - 1, type \
+	}
 
 static const char *const tags[] = {
-	"<!DOCTYPE HTML", "<HTML", "<HEAD", "<SCRIPT", "<IFRAME", "<H1", "<DIV", "<FONT", "<TABLE", "<A", "<STYLE", "<TITLE", "<B",
-	"<BODY", "<BR", "<P", "<!--",
+	"<!DOCTYPE HTML",
+	"<HTML",
+	"<HEAD",
+	"<SCRIPT",
+	"<IFRAME",
+	"<H1",
+	"<DIV",
+	"<FONT",
+	"<TABLE",
+	"<A",
+	"<STYLE",
+	"<TITLE",
+	"<B",
+	"<BODY",
+	"<BR",
+	"<P",
+	"<!--",
 };
 
 static const struct signature early[] = {

@@ -143,7 +143,8 @@ void http_tls_free(struct http_tls *t)
 
 static void set_blob(CURL *easy, CURLoption option, const char *pem)
 {
-	struct curl_blob blob = {.data = (char *)(uintptr_t)pem, .len = pem ? strlen(pem) : 0, .flags = CURL_BLOB_NOCOPY};
+	struct curl_blob blob = {
+		.data = (char *)(uintptr_t)pem, .len = pem ? strlen(pem) : 0, .flags = CURL_BLOB_NOCOPY};
 
 	if (pem)
 		curl_easy_setopt(easy, option, &blob);

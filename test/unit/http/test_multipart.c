@@ -85,17 +85,20 @@ static const struct {
 	{"--B\r\n" FIELD("a") "--B--\r\n", "[a];", NULL},
 	{"--B--\r\n", "", NULL},
 	/* What only looks like a delimiter. */
-	{"--B\r\n" FIELD("a") "x\r\n--C\r\ny\r\r\n-\r\n--Bx\r\n--B-x\r\nz\r\n--B--", "[a]x\r\n--C\r\ny\r\r\n-\r\n--Bx\r\n--B-x\r\nz;",
-		NULL},
+	{"--B\r\n" FIELD("a") "x\r\n--C\r\ny\r\r\n-\r\n--Bx\r\n--B-x\r\nz\r\n--B--",
+		"[a]x\r\n--C\r\ny\r\r\n-\r\n--Bx\r\n--B-x\r\nz;", NULL},
 	{"--B\r\n" FIELD("a") "--Bx\r\n--B--", "[a]--Bx;", NULL},
 	{"--B\r\n" FIELD("a") "\r\n--B\r\n" FIELD("b") "\r\r\n--B--", "[a];[b]\r;", NULL},
 	{"--B\r\n" FIELD("a") "a\n--B\r\n--B--", "[a]a\n--B;", NULL},
 	/* Header fields. */
-	{"--B\r\ncontent-disposition: FORM-DATA;name=a; filename=\"x.txt\"\r\nContent-Type: text/plain\r\n\r\n1\r\n--B--", "[a x.txt]1;",
-		NULL},
+	{"--B\r\ncontent-disposition: FORM-DATA;name=a; filename=\"x.txt\"\r\nContent-Type: "
+	 "text/plain\r\n\r\n1\r\n--B--",
+		"[a x.txt]1;", NULL},
 	{"--B\r\nContent-Disposition: form-data;\r\n  name=\"a\"\r\nX: y\r\n\r\n1\r\n--B--", "[a]1;", NULL},
-	{"--B\r\nContent-Disposition: form-data; name=\"a\"; filename=\"/etc/../passwd\"\r\n\r\n1\r\n--B--", "[a passwd]1;", NULL},
-	{"--B\r\nContent-Disposition: form-data; name=\"a\"; filename=\"C:\\dir\\file.txt\"\r\n\r\n1\r\n--B--", "[a file.txt]1;", NULL},
+	{"--B\r\nContent-Disposition: form-data; name=\"a\"; filename=\"/etc/../passwd\"\r\n\r\n1\r\n--B--",
+		"[a passwd]1;", NULL},
+	{"--B\r\nContent-Disposition: form-data; name=\"a\"; filename=\"C:\\dir\\file.txt\"\r\n\r\n1\r\n--B--",
+		"[a file.txt]1;", NULL},
 	{"--B\r\nContent-Disposition: form-data; name=\"a\"; filename=\"\"\r\n\r\n1\r\n--B--", "[a]1;", NULL},
 	{"--B\r\nContent-Disposition: attachment; name=\"a\"\r\n\r\n1\r\n--B--", "[]1;", NULL},
 	{"--B\r\n\r\n1\r\n--B--", "[]1;", NULL},
@@ -181,7 +184,9 @@ static void boundaries(void **state)
 		{"multipart/form-data; boundary=\"a \"", NULL},
 		{"multipart/form-data; boundary=0123456789012345678901234567890123456789012345678901234567890123456789",
 			"0123456789012345678901234567890123456789012345678901234567890123456789"},
-		{"multipart/form-data; boundary=01234567890123456789012345678901234567890123456789012345678901234567890", NULL},
+		{"multipart/form-data; "
+		 "boundary=01234567890123456789012345678901234567890123456789012345678901234567890",
+			NULL},
 	};
 
 	(void)state;

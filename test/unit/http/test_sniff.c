@@ -12,7 +12,10 @@
 #include "base/alloc.h"
 #include "http/sniff.h"
 
-#define ROW(bytes, type) {bytes, sizeof(bytes) - 1, type}
+#define ROW(bytes, type)                       \
+	{                                      \
+		bytes, sizeof(bytes) - 1, type \
+	}
 
 static const struct {
 	const char *data;
@@ -53,10 +56,20 @@ static const struct {
 	ROW("MThd\x00\x00\x00\x06", "audio/midi"),
 	ROW("RIFF\x00\x00\x00\x01\x41VI LIST", "video/avi"),
 	ROW("RIFF\x00\x00\x00\x01WAVE", "audio/wave"),
-	ROW("\x00\x00\x00\x14" "ftypisom\x00\x00\x00\x00mp41", "video/mp4"),
-	ROW("\x00\x00\x00\x18" "ftypmp42\x00\x00\x00\x00mp42isom", "video/mp4"),
-	ROW("\x00\x00\x00\x14" "ftypisom" "mp41" "abcd", "application/octet-stream"),
-	ROW("\x00\x00\x01\x14" "ftypmp42\x00\x00\x00\x00", "application/octet-stream"),
+	ROW("\x00\x00\x00\x14"
+	    "ftypisom\x00\x00\x00\x00mp41",
+		"video/mp4"),
+	ROW("\x00\x00\x00\x18"
+	    "ftypmp42\x00\x00\x00\x00mp42isom",
+		"video/mp4"),
+	ROW("\x00\x00\x00\x14"
+	    "ftypisom"
+	    "mp41"
+	    "abcd",
+		"application/octet-stream"),
+	ROW("\x00\x00\x01\x14"
+	    "ftypmp42\x00\x00\x00\x00",
+		"application/octet-stream"),
 	ROW("\x1A\x45\xDF\xA3", "video/webm"),
 	ROW("\x00\x01\x00\x00", "font/ttf"),
 	ROW("OTTO", "font/otf"),
