@@ -63,6 +63,21 @@ struct worker *call_place(struct worker *here, const struct program *program)
 	return best;
 }
 
+int call_start_current(struct worker *w, struct program *program, struct frame *frame, struct packed *args,
+	call_done_fn *done, void *arg, struct call **ret_call, struct err *e)
+{
+	struct program *current;
+	int rc = call_start(w, program, frame, args, done, arg, ret_call, e);
+
+	if (rc == 0 || e->kind != ERR_UNAVAILABLE)
+		return rc;
+	current = programs_get(w->sched->programs, program->id);
+	if (current && current != program && current->type == PROGRAM_FUNCTION)
+		rc = call_start(w, current, frame, args, done, arg, ret_call, e);
+	program_unref(current);
+	return rc;
+}
+
 static void on_reply(struct loop_post *post)
 {
 	struct remote_call *rc = container_of(post, struct remote_call, post);
@@ -96,7 +111,7 @@ static void on_request(struct loop_post *post)
 	struct err e;
 
 	atomic_fetch_sub_explicit(&rc->there->incoming, 1, memory_order_relaxed);
-	if (call_start(rc->there, rc->program, rc->frame, rc->args, on_done, rc, &rc->call, &e) == 0)
+	if (call_start_current(rc->there, rc->program, rc->frame, rc->args, on_done, rc, &rc->call, &e) == 0)
 		return;
 	rc->failure = failure_from_err(&e);
 	reply(rc);

@@ -12,6 +12,9 @@
 
 struct remote_call;
 
+/* call_start(), but a function whose entry changed just now, so that the pool we found is closed, is called in the one that took its place. */
+int call_start_current(struct worker *w, struct program *program, struct frame *frame, struct packed *args,
+	call_done_fn *done, void *arg, struct call **ret_call, struct err *e);
 /* Where a call of that function had better run: `here`, or a worker that has less to do. */
 struct worker *call_place(struct worker *here, const struct program *program);
 /* Start it there. Borrows program, frame and arguments. `done` runs exactly once, later, here; never after remote_call_cancel(). */

@@ -17,6 +17,7 @@ struct group {
 	struct pid *members; /* in the order of joining, each as often as it joined */
 	size_t count;
 	size_t cap;
+	bool leaving; /* within group_leave_all() */
 	char name[];
 };
 
@@ -25,6 +26,7 @@ struct joined {
 	struct pid pid;
 	struct group **items;
 	size_t count;
+	size_t cap;
 };
 
 struct monitor {
@@ -248,7 +250,10 @@ static void add_member(struct group_scope *s, const char *name, struct pid pid)
 		j->pid = pid;
 		number_map_set(&s->processes, pid.number, j);
 	}
-	j->items = xreallocarray(j->items, j->count + 1, sizeof(struct group *));
+	if (j->count == j->cap) {
+		j->cap = j->cap ? j->cap * 2 : 4;
+		j->items = xreallocarray(j->items, j->cap, sizeof(struct group *));
+	}
 	j->items[j->count++] = g;
 	tell_monitors(s, "member.joined", name, pid, 1);
 }
@@ -288,23 +293,36 @@ static bool forget_joined(struct group_scope *s, struct joined *j, const struct 
 	return false;
 }
 
+/* How often each name was seen before; a script's list may be long, so it is not searched. */
+static size_t count_seen(struct map *seen, const char *name)
+{
+	size_t n = (size_t)(uintptr_t)map_get(seen, name);
+
+	map_set(seen, name, (void *)(uintptr_t)(n + 1));
+	return n;
+}
+
 static int check_limits(const struct group_scope *s, const char *const *names, size_t n, struct err *e)
 {
+	struct map *seen;
 	size_t fresh = 0;
+	int rc = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	if (s->limits.members_max <= 0 && s->limits.groups_max <= 0)
+		return 0;
+	seen = map_new();
+	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const struct group *g = map_get(s->groups, names[i]);
-		size_t count = g ? g->count : 0, earlier = 0;
+		size_t earlier = count_seen(seen, names[i]);
 
-		for (size_t k = 0; k < i; k++)
-			earlier += strcmp(names[k], names[i]) == 0;
 		fresh += !g && earlier == 0;
-		if (s->limits.members_max > 0 && count + earlier >= (size_t)s->limits.members_max)
-			return err_set(e, ERR_UNAVAILABLE, "pg: group has max_members_per_group members: %s", names[i]);
+		if (s->limits.members_max > 0 && (g ? g->count : 0) + earlier >= (size_t)s->limits.members_max)
+			rc = err_set(e, ERR_UNAVAILABLE, "pg: group has max_members_per_group members: %s", names[i]);
 	}
-	if (s->limits.groups_max > 0 && map_count(s->groups) + fresh > (size_t)s->limits.groups_max)
-		return err_set(e, ERR_UNAVAILABLE, "pg: the scope has max_groups groups");
-	return 0;
+	if (rc == 0 && s->limits.groups_max > 0 && map_count(s->groups) + fresh > (size_t)s->limits.groups_max)
+		rc = err_set(e, ERR_UNAVAILABLE, "pg: the scope has max_groups groups");
+	map_free(seen, NULL);
+	return rc;
 }
 
 int group_join(struct group_scope *s, const char *const *names, size_t n, struct pid pid, struct err *e)
@@ -337,23 +355,31 @@ int group_leave(struct group_scope *s, const char *const *names, size_t n, struc
 	return left > 0 ? 0 : err_set(e, ERR_NOT_FOUND, "pg: process not joined in group");
 }
 
+/* Each group once, in the order of joining: one that was joined again is listed again. All of them still exist. */
+static size_t drop_repeats(struct joined *j)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < j->count; i++) {
+		if (j->items[i]->leaving)
+			continue;
+		j->items[i]->leaving = true;
+		j->items[kept++] = j->items[i];
+	}
+	return kept;
+}
+
 void group_leave_all(struct group_scope *s, struct pid pid)
 {
 	struct joined *j;
+	size_t n;
 
 	pthread_mutex_lock(&s->lock);
 	j = number_map_remove(&s->processes, pid.number);
-	for (size_t i = 0; j && i < j->count; i++) {
-		struct group *g = j->items[i];
-
-		/* Listed again for each further time it joined: by then the group may be gone. */
-		for (size_t k = i + 1; k < j->count;) {
-			if (j->items[k] == g)
-				j->items[k] = j->items[--j->count];
-			else
-				k++;
-		}
-		remove_member(s, g, pid, true);
+	n = j ? drop_repeats(j) : 0;
+	for (size_t i = 0; i < n; i++) {
+		j->items[i]->leaving = false;
+		remove_member(s, j->items[i], pid, true);
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (j)

@@ -79,7 +79,7 @@ void *handle_check(lua_State *L, int idx, const char *type);
 
 /* Types made so often that a heap has their metatables at hand. Most handles of such a type own nothing outside Lua: those are made plain, without a
  * finalizer, which would cost more than all the rest of a short life. The others are made owning. */
-enum handle_kind_id { HANDLE_MESSAGE, HANDLE_PAYLOAD, HANDLE_KINDS };
+enum handle_kind_id { HANDLE_HTTP_REQUEST, HANDLE_HTTP_RESPONSE, HANDLE_MESSAGE, HANDLE_PAYLOAD, HANDLE_KINDS };
 
 /* Once per heap (again does nothing). Pops a value: the methods' upvalue. They and `text` (__tostring) begin with handle_self(). */
 void handle_register_kind(lua_State *L, enum handle_kind_id id, const char *type, const luaL_Reg *methods,

@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -59,6 +61,35 @@ static void members_are_listed_as_often_as_they_joined(void **state)
 	assert_int_equal(count_groups(s), 1);
 	assert_int_equal(group_leave(s, names, 1, one, &e), -1);
 	assert_int_equal(group_join(s, names, 3, one, &e), 0); /* freed with the scope */
+	group_scope_unref(s);
+}
+
+/* A script may join as many groups at once as it likes: nobody else can use the scope meanwhile. */
+static void long_lists_are_quick(void **state)
+{
+	enum { NAMES = 60000 };
+	struct group_scope *s = group_scope_new(NULL, &(struct group_limits){.groups_max = NAMES, .members_max = 1});
+	char(*texts)[16] = xcalloc(NAMES, sizeof(*texts));
+	const char **names = xcalloc(NAMES + 1, sizeof(*names));
+	clock_t began = clock();
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < NAMES; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "group %zu", i);
+		names[i] = texts[i];
+	}
+	names[NAMES] = texts[7];
+	assert_int_equal(group_join(s, names, NAMES + 1, one, &e), -1);
+	assert_string_equal(e.text, "pg: group has max_members_per_group members: group 7");
+	assert_int_equal(group_join(s, names, NAMES, one, &e), 0);
+	assert_int_equal(count_groups(s), NAMES);
+	group_leave_all(s, one);
+	assert_int_equal(count_groups(s), 0);
+	/* Comparing each with each takes much longer. */
+	assert_true((double)(clock() - began) / CLOCKS_PER_SEC < 5.0);
+	free(names);
+	free(texts);
 	group_scope_unref(s);
 }
 
@@ -139,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members_are_listed_as_often_as_they_joined),
+		cmocka_unit_test(long_lists_are_quick),
 		cmocka_unit_test(limits_hold_for_all_or_nothing),
 		cmocka_unit_test(only_running_scopes_are_found),
 		cmocka_unit_test(threads_share_a_scope),
