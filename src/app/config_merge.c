@@ -212,15 +212,81 @@ static int apply_set(struct value **tree, const char *text, void (*warn)(const c
 	return 0;
 }
 
+/* What a machine has in its environment is not for variables of a profile: `vars` of the file may take it. */
+static int check_profile_vars(const char *name, const struct value *vars, struct err *e)
+{
+	for (size_t i = 0; i < value_count(vars); i++) {
+		const char *key;
+		const struct value *v = value_pair(vars, i, &key, NULL);
+
+		if (value_type(v) == VALUE_STRING && strstr(value_get_string(v, NULL), "${env:"))
+			return err_set(e, ERR_INVALID,
+				"line %u: profile '%s': ${env:...} is not allowed in its variable '%s'", value_line(v),
+				name, key);
+	}
+	return 0;
+}
+
+static bool list_has(const struct value *list, const struct value *item)
+{
+	for (size_t i = 0; value_type(list) == VALUE_LIST && i < value_count(list); i++) {
+		if (value_equal(value_at(list, i), item))
+			return true;
+	}
+	return false;
+}
+
+/* Append the items of `from` that are not in `without`. */
+static void append_others(struct value *to, const struct value *from, const struct value *without)
+{
+	for (size_t i = 0; value_type(from) == VALUE_LIST && i < value_count(from); i++) {
+		if (!list_has(without, value_at(from, i)))
+			value_list_append(to, value_ref((struct value *)value_at(from, i)));
+	}
+}
+
+/* `disable.entries: {add: [...], remove: [...]}` in the body of a profile becomes the list so far, with those and without
+ * those. */
+static int edit_list(
+	struct value **body, const struct value *tree, const char *profile, const char *path, struct err *e)
+{
+	const struct value *edit = value_path(*body, path), *add = value_get(edit, "add"),
+			   *gone = value_get(edit, "remove");
+	struct value *list, *edited;
+
+	if (value_type(edit) != VALUE_MAP)
+		return 0;
+	if ((add && value_type(add) != VALUE_LIST) || (gone && value_type(gone) != VALUE_LIST))
+		return err_set(e, ERR_INVALID, "line %u: profile '%s': %s: add and remove are lists of patterns",
+			value_line(edit), profile, path);
+	list = value_list();
+	append_others(list, value_path(tree, path), gone);
+	append_others(list, add, NULL);
+	edited = value_with_path(*body, path, list);
+	value_unref(*body);
+	*body = edited;
+	return 0;
+}
+
 static int apply_profile(struct value **tree, const char *name, struct err *e)
 {
-	const struct value *body = value_get(value_get(*tree, "profiles"), name);
+	const struct value *found = value_get(value_get(*tree, "profiles"), name);
+	struct value *body;
+	int rc = -1;
 
-	if (value_type(body) != VALUE_MAP)
+	if (value_type(found) != VALUE_MAP)
 		return err_set(e, ERR_INVALID,
 			"unknown profile '%s'; profiles are defined under 'profiles' in " CONFIG_DEFAULT_FILE, name);
-	merge_into(tree, body);
-	return 0;
+	if (check_profile_vars(name, value_get(found, "vars"), e) < 0)
+		return -1;
+	body = value_ref((struct value *)found);
+	if (edit_list(&body, *tree, name, "disable.namespaces", e) == 0 &&
+		edit_list(&body, *tree, name, "disable.entries", e) == 0) {
+		merge_into(tree, body);
+		rc = 0;
+	}
+	value_unref(body);
+	return rc;
 }
 
 int config_merge(const struct config_sources *src, void (*warn)(const char *text), struct value **ret, struct err *e)

@@ -210,11 +210,12 @@ const struct command run_command = {
 	.name = "run",
 	.arguments = "[COMMAND [ARGUMENTS...]]",
 	.summary = "Run the project in this folder, or one of its commands",
-	.details = "COMMAND is the meta.command.name of a process entry; `wippy run list` shows them. Without one the\n"
-		   "project runs until SIGINT or SIGTERM; a second signal ends it at once. Arguments that begin with\n"
-		   "a dash follow \"--\": wippy run probe -- --fast.\n"
-		   "With --watch, edits of the project's files take effect at once, all that differs as one change; what\n"
-		   "cannot run is refused with the reason, and what ran before goes on.\n",
+	.details =
+		"COMMAND is the meta.command.name of a process entry; `wippy run list` shows them. Without one the\n"
+		"project runs until SIGINT or SIGTERM; a second signal ends it at once. Arguments that begin with\n"
+		"a dash follow \"--\": wippy run probe -- --fast.\n"
+		"With --watch, edits of the project's files take effect at once, all that differs as one change; what\n"
+		"cannot run is refused with the reason, and what ran before goes on.\n",
 	.options = run_options,
 	.run = run_run,
 };

@@ -22,10 +22,19 @@ static void keep_warning(const char *text)
 		warnings.texts[warnings.count++] = xstrdup(text);
 }
 
-static void log_warnings(void)
+/* A mistyped default_network must not go unseen because a command keeps the log quiet. */
+static bool is_told_directly(const struct start_options *o)
+{
+	return o->quiet && !o->globals->silent;
+}
+
+static void tell_warnings(const struct start_options *o)
 {
 	for (size_t i = 0; i < warnings.count; i++) {
-		log_warn("config", warnings.texts[i]);
+		if (is_told_directly(o))
+			fprintf(stderr, "Warning: %s\n", warnings.texts[i]);
+		else
+			log_warn("config", warnings.texts[i]);
 		free(warnings.texts[i]);
 	}
 	warnings.count = 0;
@@ -143,8 +152,12 @@ static int apply_overrides(const struct start_options *o, struct start *s, struc
 
 static void warn_unresolved(void *arg, const struct err *e)
 {
-	(void)arg;
-	log_warn("project", "unresolved requirement", LOG_STR("error", e->text));
+	const struct start_options *o = arg;
+
+	if (is_told_directly(o))
+		fprintf(stderr, "Warning: unresolved requirement: %s\n", e->text);
+	else
+		log_warn("project", "unresolved requirement", LOG_STR("error", e->text));
 }
 
 /* What was said explicitly comes once more after linking, and so wins over what was linked. */
@@ -154,7 +167,7 @@ static int normalise(const struct start_options *o, struct start *s, struct err 
 		project_disable(&s->entries, value_path(s->config.root, "disable.namespaces"),
 			value_path(s->config.root, "disable.entries"), e) < 0)
 		return -1;
-	if (project_link(&s->entries, warn_unresolved, NULL, e) < 0)
+	if (project_link(&s->entries, warn_unresolved, (void *)o, e) < 0)
 		return -1;
 	return apply_overrides(o, s, e);
 }
@@ -210,8 +223,7 @@ static int read_entries(const struct start_options *o, const char *prefix, struc
 	return rc;
 }
 
-static int read_config(
-	const struct start_options *o, void (*warn)(const char *text), struct config *ret, struct err *e)
+static int read_config(const struct start_options *o, void (*warn)(const char *text), struct config *ret, struct err *e)
 {
 	static const struct option_list none;
 	struct config_sources src = {
@@ -245,7 +257,7 @@ int start_read(const struct start_options *o, struct start *ret, struct err *e)
 	if (read_config(o, keep_warning, &s.config, e) < 0)
 		return -1;
 	start_logging(o, &s.config);
-	log_warnings();
+	tell_warnings(o);
 	return read_project(o, "", &s, ret, e);
 }
 

@@ -418,7 +418,7 @@ int watch_new(struct runtime *rt, const struct start_options *o, struct start *s
 	watch_all(w);
 	say("watching %zu director%s", watch_files_count(w->files), watch_files_count(w->files) == 1 ? "y" : "ies");
 	/* What was edited since the files were read. */
-	watch_files_again(w->files, 0);
+	watch_files_again(w->files, WATCH_QUIET_MS);
 	*ret = w;
 	return 0;
 }

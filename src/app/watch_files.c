@@ -319,6 +319,11 @@ static void on_quiet(struct loop_timer *t)
 {
 	struct watch_files *w = container_of(t, struct watch_files, timer);
 
+	/* What has happened up to now belongs to it, and if there is more it is not quiet. */
+	on_readable(w, LOOP_READ);
+	if (loop_timer_is_armed(t) && loop_clock_ns() < w->first_ns + WATCH_WAIT_MS * 1000000ull)
+		return;
+	loop_timer_stop(t);
 	if (map_count(w->writing) > 0 && loop_clock_ns() < w->first_ns + WATCH_WRITING_MS * 1000000ull) {
 		loop_timer_start_ms(t, WATCH_QUIET_MS);
 		return;

@@ -1,9 +1,10 @@
 /*
  * change_request.h - asking the main thread to change the registry.
  *
- * Whoever asks fills in `changes` or `version`, and `done`, and hands the request to node->change(), from any thread. `done` runs once, on the main thread: when the
- * change has failed, or when its services have started and stopped (at the latest after registry.event_wait_timeout; a service that is slow is no failure).
- * `canceled` may be set at any time from any thread: a change that has not begun then never does.
+ * Whoever asks fills in `changes` or `version`, and `done`, and hands the request to node->change(), from any thread.
+ * `done` runs once, on the main thread: when the change has failed, or when its services have started and stopped (at
+ * the latest after registry.event_wait_timeout; a service that is slow is no failure). `canceled` may be set at any
+ * time from any thread: a change that has not begun then never does.
  */
 #ifndef BIND_CHANGE_REQUEST_H
 #define BIND_CHANGE_REQUEST_H

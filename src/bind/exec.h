@@ -16,7 +16,8 @@ extern const struct instance_type exec_instance_type;
 
 /* -- one end of a pipe to a program (exec_pipe.c) ------------------------------------------------------- */
 
-/* A source of streams that waits until the program is started. It reads only when somebody wants to read, so a program that writes more waits. */
+/* A source of streams that waits until the program is started. It reads only when somebody wants to read, so a
+ * program that writes more waits. */
 struct exec_pipe;
 
 /* `holder` is set to NULL when the pipe goes. Never NULL. */

@@ -1,8 +1,9 @@
 /*
  * fs.c - the `fs` module: folders that the application declares, and the files in them.
  *
- * All work on a folder runs on the thread pool while the coroutine waits. Looking and reading are possible where it cannot wait (a chunk that is being
- * loaded, a metamethod): there a local folder is read on the worker; a change raises.
+ * All work on a folder runs on the thread pool while the coroutine waits. Looking and reading are possible where it
+ * cannot wait (a chunk that is being loaded, a metamethod): there a local folder is read on the worker; a change
+ * raises.
  */
 #include "bind/fs.h"
 
@@ -38,7 +39,8 @@ static struct fs *check_fs(lua_State *L)
 	return handle_check(L, 1, fs_type);
 }
 
-/* A job on the path that argument 2 names, or NULL with `e`. With `default_here` an empty or missing one is the place itself. */
+/* A job on the path that argument 2 names, or NULL with `e`. With `default_here` an empty or missing one is the
+ * place itself. */
 static struct fs_job *new_job(lua_State *L, enum fs_op op, bool default_here, struct err *e)
 {
 	struct fs *fs = check_fs(L);

@@ -1,8 +1,8 @@
 /*
  * fs_source.c - open files as a source of streams.
  *
- * Each operation runs on the thread pool while the coroutine waits; where it cannot wait (a chunk that is being loaded, a
- * metamethod) a local file is read and written there and then.
+ * Each operation runs on the thread pool while the coroutine waits; where it cannot wait (a chunk that is being loaded,
+ * a metamethod) a local file is read and written there and then.
  */
 #include <stdlib.h>
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/base64.h"
 #include "base/duration.h"
+#include "base/secret.h"
 #include "bind/http_text.h"
 #include "engine/lua_api.h"
 #include "http/canonical.h"
@@ -28,6 +29,8 @@ void http_build_done(struct http_build *b)
 	buf_done(&b->url);
 	buf_done(&b->body);
 	overlay_unref(b->overlay);
+	secret_free(b->userinfo);
+	secret_free(b->password);
 	*b = (struct http_build){0};
 }
 
@@ -316,6 +319,30 @@ static void read_body(lua_State *L, struct http_build *b, int options)
 	lua_pop(L, 1);
 }
 
+/* Whatever may be credentials in a text that need not even be a URL. */
+static void keep_credentials(struct http_build *b, const char *url)
+{
+	const char *begin = strstr(url, "//"), *at, *colon;
+	struct http_url u;
+
+	if (!begin || !strchr(begin, '@'))
+		return;
+	begin += 2;
+	at = memrchr(begin, '@', strcspn(begin, "/?#"));
+	/* A password with a bare slash in it ends the host too early, and the text is no URL. */
+	if (!at && http_url_parse(url, &u, NULL) < 0)
+		at = strrchr(begin, '@');
+	else if (!at)
+		http_url_done(&u);
+	if (!at)
+		return;
+	colon = memchr(begin, ':', (size_t)(at - begin));
+	if (!colon)
+		return;
+	b->userinfo = secret_new(begin, (size_t)(at + 1 - begin));
+	b->password = secret_new(colon + 1, (size_t)(at - colon - 1));
+}
+
 void http_build_read(lua_State *L, struct http_build *b, const char *method, const char *url, int options)
 {
 	struct pairs query;
@@ -323,6 +350,7 @@ void http_build_read(lua_State *L, struct http_build *b, const char *method, con
 
 	b->req.method = method;
 	b->req.url = b->raw_url = url;
+	keep_credentials(b, url);
 	b->req.accept_gzip = strcmp(method, "HEAD") != 0;
 	if (!options)
 		return;

@@ -19,6 +19,8 @@ struct http_build {
 	size_t headers_cap;
 	struct buf url; /* with the query options merged in */
 	struct buf body;
+	struct secret *userinfo; /* of the URL; what is logged while permissions are checked does not show it */
+	struct secret *password;
 	const char *raw_url;     /* as the program gave it: what permissions judge */
 	const char *overlay_id;  /* overlay_network, NULL when not given */
 	struct overlay *overlay; /* a reference */

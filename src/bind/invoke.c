@@ -27,11 +27,14 @@ struct invoke {
 	struct packed *args;
 	struct pid caller;
 	const char *caller_entry;
+	struct exchange *exchange;
 	struct retry retry;
 	unsigned attempts;
-	struct loop_timer timer;      /* until the next attempt */
-	struct call *call;            /* of the attempt under way, ... */
-	struct process_call *process; /* ... one of the two */
+	struct loop_timer timer; /* until the next attempt */
+	/* Of the attempt under way, one of these: */
+	struct call *call;
+	struct remote_call *remote;
+	struct process_call *process;
 	call_done_fn *done;
 	void *arg;
 };
@@ -153,14 +156,37 @@ static void call_over(void *arg, struct packed *value, struct failure *f)
 	struct invoke *v = arg;
 
 	v->call = NULL;
+	v->remote = NULL;
 	attempt_over(v, value, f);
+}
+
+/* Here or, if here is enough to do, on another worker: one of the two results is set. */
+static int start_function(struct worker *w, struct program *program, struct frame *frame, struct packed *args,
+	struct exchange *x, call_done_fn *done, void *arg, struct call **ret_call, struct remote_call **ret_remote,
+	struct err *e)
+{
+	struct worker *there = x ? w : call_place(w, program);
+
+	if (x) {
+		int rc = call_start_current(w, program, frame, args, done, arg, ret_call, e);
+
+		if (rc == 0)
+			call_attach(*ret_call, x);
+		return rc;
+	}
+
+	if (there == w)
+		return call_start_current(w, program, frame, args, done, arg, ret_call, e);
+	*ret_remote = remote_call_start(w, there, program, frame, args, done, arg);
+	return 0;
 }
 
 static int attempt(struct invoke *v, struct err *e)
 {
 	v->attempts++;
 	if (v->program->type == PROGRAM_FUNCTION)
-		return call_start(v->worker, v->program, v->frame, v->args, call_over, v, &v->call, e);
+		return start_function(
+			v->worker, v->program, v->frame, v->args, v->exchange, call_over, v, &v->call, &v->remote, e);
 	process_call_start(v);
 	return 0;
 }
@@ -193,37 +219,15 @@ bool program_is_callable(const struct program *p)
 	return p->type == PROGRAM_FUNCTION || p->default_host;
 }
 
-/* An entry that changed just now has closed the pool we found: the call goes to the one that took its place. */
-static int start_call(struct worker *w, struct program *program, const struct invoke_ask *ask, call_done_fn *done,
-	void *arg, struct call **ret_call, struct err *e)
-{
-	struct program *current;
-	int rc = call_start(w, program, ask->frame, ask->args, done, arg, ret_call, e);
-
-	if (rc == 0 || (e && e->kind != ERR_UNAVAILABLE))
-		return rc;
-	current = programs_get(scheduler_programs(worker_scheduler(w)), program->id);
-	if (current && current != program && current->type == PROGRAM_FUNCTION)
-		rc = call_start(w, current, ask->frame, ask->args, done, arg, ret_call, e);
-	program_unref(current);
-	return rc;
-}
-
 int invoke_start(struct worker *w, const struct invoke_ask *ask, call_done_fn *done, void *arg, struct invocation *ret,
 	struct err *e)
 {
 	struct invocation inv = {0};
 	struct invoke *v;
 
-	if (ask->program->type == PROGRAM_FUNCTION && !ask->retry) {
-		struct worker *there = call_place(w, ask->program);
-
-		if (there != w) {
-			ret->remote = remote_call_start(w, there, ask->program, ask->frame, ask->args, done, arg);
-			return 0;
-		}
-		return start_call(w, ask->program, ask, done, arg, &ret->call, e);
-	}
+	if (ask->program->type == PROGRAM_FUNCTION && !ask->retry)
+		return start_function(
+			w, ask->program, ask->frame, ask->args, ask->exchange, done, arg, &ret->call, &ret->remote, e);
 	v = xcalloc(1, sizeof(*v));
 	v->worker = w;
 	loop_timer_init(&v->timer, worker_loop(w), on_timer);
@@ -232,6 +236,7 @@ int invoke_start(struct worker *w, const struct invoke_ask *ask, call_done_fn *d
 	v->args = packed_ref(ask->args);
 	v->caller = ask->caller;
 	v->caller_entry = ask->caller_entry;
+	v->exchange = ask->exchange;
 	v->done = done;
 	v->arg = arg;
 	if (retry_read(&v->retry, ask->retry, e) < 0 || attempt(v, e) < 0) {
@@ -251,6 +256,7 @@ void invoke_cancel(struct invocation *inv)
 	remote_call_cancel(inv->remote);
 	if (v) {
 		call_cancel(v->call);
+		remote_call_cancel(v->remote);
 		if (v->process) {
 			v->process->owner = NULL;
 			tell_to_stop(v->process);

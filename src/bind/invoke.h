@@ -26,6 +26,8 @@ struct invoke_ask {
 	const struct value *retry; /* the option, or NULL */
 	struct pid caller;
 	const char *caller_entry; /* an atom, or NULL */
+	/* The HTTP request that a function answers (call_attach()): it runs on this worker, whatever the load. NULL: none. */
+	struct exchange *exchange;
 };
 
 bool program_is_callable(const struct program *p);

@@ -19,6 +19,7 @@ int bind_fs_open(struct lua_State *L);
 int bind_funcs_open(struct lua_State *L);
 int bind_hash_open(struct lua_State *L);
 int bind_http_client_open(struct lua_State *L);
+int bind_http_open(struct lua_State *L);
 int bind_io_open(struct lua_State *L);
 int bind_json_open(struct lua_State *L);
 int bind_logger_open(struct lua_State *L);

@@ -21,6 +21,7 @@ struct change_request;
 struct groups;
 struct metrics;
 struct policy_set;
+struct service_table;
 
 struct node {
 	struct registry *registry;
@@ -32,6 +33,7 @@ struct node {
 	struct groups *groups;          /* scopes of process groups */
 	struct policy_set *policies;    /* live policies and their groups */
 	struct metrics *metrics;        /* what programs count */
+	struct service_table *services; /* what the supervisor says about each service */
 	const char *default_network;    /* network_service.default_network, NULL = none */
 	bool strict_mode;               /* security.strict_mode */
 	struct http_client_config http; /* of each worker's client */

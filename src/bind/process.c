@@ -1,9 +1,8 @@
 /*
- * process.c - the `process` module: messages, monitors, links, names. Inbox and spawning are in files of their own.
+ * process.c - the `process` module: messages, monitors, links. Inbox, names and spawning are in files of their own.
  */
 #include "bind/process.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "actor/names.h"
@@ -20,7 +19,7 @@ struct process *process_check(lua_State *L, const char *fn)
 	return p;
 }
 
-static int no_process(lua_State *L)
+int push_no_process(lua_State *L)
 {
 	struct err e;
 
@@ -38,11 +37,6 @@ int push_true_or_err(lua_State *L, int rc, const struct err *e)
 
 /* -- destinations ------------------------------------------------------------------------------------ */
 
-static struct scheduler *sched_of(lua_State *L)
-{
-	return worker_scheduler(current_worker(L));
-}
-
 int destination_at(lua_State *L, int arg, struct pid *ret_pid, struct err *e)
 {
 	size_t len;
@@ -50,7 +44,7 @@ int destination_at(lua_State *L, int arg, struct pid *ret_pid, struct err *e)
 
 	if (pid_is_text(s, len) && pid_parse(s, len, ret_pid, e) == 0)
 		return 0;
-	if (names_lookup(scheduler_names(sched_of(L)), s, ret_pid))
+	if (names_lookup(scheduler_names(current_scheduler(L)), s, ret_pid))
 		return 0;
 	if (pid_is_text(s, len))
 		return -1;
@@ -118,7 +112,7 @@ static int l_pid(lua_State *L)
 	struct process *p = current_process(L);
 
 	if (!p)
-		return no_process(L);
+		return push_no_process(L);
 	push_pid(L, process_pid(p));
 	return 1;
 }
@@ -161,7 +155,7 @@ static int l_send(lua_State *L)
 	size_t len;
 
 	if (!self)
-		return no_process(L);
+		return push_no_process(L);
 	if (n < 2) {
 		err_set(&e, ERR_INVALID, "send requires at least destination and topic arguments");
 		return push_nil_and_err(L, &e);
@@ -222,14 +216,14 @@ static int l_cancel(lua_State *L)
 	size_t len;
 
 	if (!self)
-		return no_process(L);
+		return push_no_process(L);
 	reason = luaL_optlstring(L, 2, "", &len);
 	if (deadline_at(L, 3, &deadline_ns, &e) < 0)
 		return push_nil_and_err(L, &e);
 	if (target(L, "process.cancel", "cancel", &pid, &e) < 0)
 		return push_nil_and_err(L, &e);
-	return push_true_or_err(
-		L, process_cancel_within(sched_of(L), process_pid(self), pid, reason, len, deadline_ns, &e), &e);
+	return push_true_or_err(L,
+		process_cancel_within(current_scheduler(L), process_pid(self), pid, reason, len, deadline_ns, &e), &e);
 }
 
 static int l_terminate(lua_State *L)
@@ -238,10 +232,10 @@ static int l_terminate(lua_State *L)
 	struct err e;
 
 	if (!current_process(L))
-		return no_process(L);
+		return push_no_process(L);
 	if (target(L, "process.terminate", "terminate", &pid, &e) < 0)
 		return push_nil_and_err(L, &e);
-	return push_true_or_err(L, process_terminate(sched_of(L), pid, &e), &e);
+	return push_true_or_err(L, process_terminate(current_scheduler(L), pid, &e), &e);
 }
 
 /* -- relations --------------------------------------------------------------------------------------- */
@@ -253,7 +247,7 @@ static int l_monitor(lua_State *L)
 	struct err e;
 
 	if (!self)
-		return no_process(L);
+		return push_no_process(L);
 	if (target(L, "process.monitor", "monitor", &pid, &e) < 0)
 		return push_nil_and_err(L, &e);
 	return push_true_or_err(L, process_monitor(self, pid, &e), &e);
@@ -266,7 +260,7 @@ static int l_unmonitor(lua_State *L)
 	struct err e;
 
 	if (!self)
-		return no_process(L);
+		return push_no_process(L);
 	if (target(L, "process.unmonitor", "unmonitor", &pid, &e) < 0)
 		return push_nil_and_err(L, &e);
 	process_unmonitor(self, pid);
@@ -280,7 +274,7 @@ static int l_link(lua_State *L)
 	struct err e;
 
 	if (!self)
-		return no_process(L);
+		return push_no_process(L);
 	if (target(L, "process.link", "link", &pid, &e) < 0)
 		return push_nil_and_err(L, &e);
 	return push_true_or_err(L, process_link(self, pid, &e), &e);
@@ -293,7 +287,7 @@ static int l_unlink(lua_State *L)
 	struct err e;
 
 	if (!self)
-		return no_process(L);
+		return push_no_process(L);
 	if (target(L, "process.unlink", "unlink", &pid, &e) < 0)
 		return push_nil_and_err(L, &e);
 	process_unlink(self, pid);
@@ -340,122 +334,7 @@ out:
 	return 2;
 }
 
-/* -- names ------------------------------------------------------------------------------------------- */
-
-enum { SCOPE_LOCAL, SCOPE_EVENTUAL, SCOPE_CONSISTENT, SCOPE_STRONG };
-
-static int check_scope(lua_Integer scope, struct err *e)
-{
-	if (scope == SCOPE_LOCAL)
-		return 0;
-	if (scope == SCOPE_EVENTUAL)
-		return err_set(e, ERR_INTERNAL, "eventual registry not available");
-	return err_set(e, ERR_INTERNAL, "global registry not available");
-}
-
-/* `action` for local names, with the scope's name behind it for those of a cluster. */
-static int check_name_action(
-	lua_State *L, const char *action, lua_Integer scope, const char *name, const char *words, struct err *e)
-{
-	static const char *const suffixes[] = {"", ".eventual", ".consistent", ".strong"};
-	const char *suffix = scope > SCOPE_LOCAL && scope <= SCOPE_STRONG ? suffixes[scope] : "";
-	char full[64];
-
-	snprintf(full, sizeof(full), "%s%s", action, suffix);
-	return process_action_check(L, full, name, words, e);
-}
-
-static int l_register(lua_State *L)
-{
-	struct process *self = current_process(L);
-	const char *name = luaL_checkstring(L, 1);
-	lua_Integer scope = luaL_optinteger(L, 3, SCOPE_LOCAL);
-	char text[PID_TEXT_MAX];
-	struct pid pid;
-	struct err e;
-	size_t len;
-
-	if (!self)
-		return no_process(L);
-	if (!*name || strlen(name) > NAME_TEXT_MAX) {
-		err_set(&e, ERR_INVALID, "name must have 1 to %d bytes", NAME_TEXT_MAX);
-		return push_nil_and_err(L, &e);
-	}
-	pid = process_pid(self);
-	if (!lua_isnoneornil(L, 2)) {
-		const char *s;
-
-		if (lua_type(L, 2) != LUA_TSTRING) {
-			err_set(&e, ERR_INVALID, "pid must be a string");
-			return push_nil_and_err(L, &e);
-		}
-		s = lua_tolstring(L, 2, &len);
-		if (pid_parse(s, len, &pid, &e) < 0)
-			return push_nil_and_err(L, &e);
-	}
-	if (check_name_action(L, "process.registry.register", scope, name, "not allowed to register: ", &e) < 0)
-		return push_nil_and_err(L, &e);
-	if (!pid_equal(pid, process_pid(self)) &&
-		process_action_check(
-			L, "process.registry.foreign", pid_format(pid, text), "not allowed to register for: ", &e) < 0)
-		return push_nil_and_err(L, &e);
-	if (check_scope(scope, &e) < 0)
-		return push_nil_and_err(L, &e);
-	return push_true_or_err(L, process_name(sched_of(L), pid, name, &e), &e);
-}
-
-static int l_lookup(lua_State *L)
-{
-	const char *name = luaL_checkstring(L, 1);
-	struct pid pid;
-	struct err e;
-
-	if (!names_lookup(scheduler_names(sched_of(L)), name, &pid)) {
-		err_set(&e, ERR_NOT_FOUND, "name not registered");
-		return push_nil_and_err(L, &e);
-	}
-	push_pid(L, pid);
-	return 1;
-}
-
-static int l_unregister(lua_State *L)
-{
-	const char *name = luaL_checkstring(L, 1);
-	lua_Integer scope = luaL_optinteger(L, 2, SCOPE_LOCAL);
-	struct err e;
-
-	if (check_name_action(L, "process.registry.unregister", scope, name, "not allowed to unregister: ", &e) < 0)
-		return push_nil_and_err(L, &e);
-	if (check_scope(scope, &e) < 0)
-		return push_nil_and_err(L, &e);
-	lua_pushboolean(L, names_unregister(scheduler_names(sched_of(L)), name));
-	return 1;
-}
-
-static void push_registry(lua_State *L)
-{
-	static const luaL_Reg functions[] = {
-		{"register", l_register},
-		{"lookup", l_lookup},
-		{"unregister", l_unregister},
-		{NULL, NULL},
-	};
-	static const struct {
-		const char *name;
-		int value;
-	} scopes[] = {
-		{"LOCAL", SCOPE_LOCAL},
-		{"EVENTUAL", SCOPE_EVENTUAL},
-		{"CONSISTENT", SCOPE_CONSISTENT},
-		{"STRONG", SCOPE_STRONG},
-	};
-
-	luaL_newlib(L, functions);
-	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
-		lua_pushinteger(L, scopes[i].value);
-		lua_setfield(L, -2, scopes[i].name);
-	}
-}
+/* -- the table ---------------------------------------------------------------------------------------- */
 
 static void push_events(lua_State *L)
 {
@@ -498,10 +377,10 @@ int bind_process_open(lua_State *L)
 	};
 
 	payload_register(L);
-	process_inbox_register(L);
+	process_message_register(L);
 	process_spawner_register(L);
 	luaL_newlib(L, functions);
-	push_registry(L);
+	process_push_registry(L);
 	lua_setfield(L, -2, "registry");
 	push_events(L);
 	lua_setfield(L, -2, "event");

@@ -28,6 +28,23 @@ struct inbox *process_inbox_open(lua_State *L, struct process *p);
 
 /* Push true and return 1, or nil and the error. */
 int push_true_or_err(lua_State *L, int rc, const struct err *e);
+/* Push nil and INTERNAL "no process PID", return 2. */
+int push_no_process(lua_State *L);
+
+static inline struct scheduler *current_scheduler(lua_State *L)
+{
+	return worker_scheduler(current_worker(L));
+}
+
+/* message.c: what channels hand over. */
+void process_push_message(lua_State *L, struct message *m); /* a Message; takes `m` */
+/* What listen() gives: nil, the value, or an array of values. */
+void process_push_values(lua_State *L, const struct message *m);
+void process_push_event(lua_State *L, const struct message *m);
+void process_message_register(lua_State *L);
+
+/* names.c: push the table process.registry. */
+void process_push_registry(lua_State *L);
 
 /* inbox.c, spawn.c, spawner.c: functions of the module table. */
 int l_process_inbox(lua_State *L);
@@ -41,7 +58,6 @@ int l_process_spawn_linked_monitored(lua_State *L);
 int l_process_exec(lua_State *L);
 int l_process_with_context(lua_State *L);
 int l_process_with_options(lua_State *L);
-void process_inbox_register(lua_State *L);
 void process_spawner_register(lua_State *L);
 
 /* -- spawning, shared by the plain functions and the Spawner ------------------------------------------ */

@@ -28,10 +28,12 @@ void registry_push_entry(lua_State *L, const struct entry *e);
 int registry_entry_at(lua_State *L, int idx, struct entry **ret, struct err *e);
 /* "ns:name" or {ns=, name=}: the id, pushed as "ns:name". INVALID "invalid ID format". */
 const char *registry_push_id(lua_State *L, int idx, struct err *e);
-/* Tables cannot tell an empty map from an empty list: what `was` had as a map stays one. Returns a new reference, `e` is borrowed. */
+/* Tables cannot tell an empty map from an empty list: what `was` had as a map stays one. Returns a new reference,
+ * `e` is borrowed. */
 struct entry *registry_entry_like(struct entry *e, const struct entry *was);
 
-/* Push those that may be seen as an array: all, those of namespace `ns`, or those that match the filter (a table at idx, 0: none). */
+/* Push those that may be seen as an array: all, those of namespace `ns`, or those that match the filter (a table at
+ * idx, 0: none). */
 void registry_push_entries(lua_State *L, const struct snapshot *s, const char *ns, int filter_idx);
 /* Push the entry and nil, or nil and why not: it may not be seen, or is not there. */
 int registry_push_one(lua_State *L, const struct snapshot *s, const char *id);

@@ -161,7 +161,8 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The names in the map at idx, sorted; raises before it allocates. They are the table's. Free the list. Pushes the table itself. */
+/* The names in the map at idx, sorted; raises before it allocates. They are the table's. Free the list. Pushes the
+ * table itself. */
 static const char **sorted_names(lua_State *L, int idx, size_t *ret_n)
 {
 	const char **names;

@@ -1,25 +1,19 @@
 /*
- * store.c - the `store` module: key-value stores by id.
- *
- * A store in memory answers at once and keeps a program's data as it is packed for any other journey between processes; one in a database is given
- * JSON, and the caller waits.
+ * store.c - the `store` module: key-value stores by id, their methods and who may use them.
  */
 #include "bind/store.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "bind/current.h"
-#include "bind/lua_data.h"
 #include "bind/modules.h"
+#include "bind/store_call.h"
+#include "bind/store_data.h"
 #include "engine/lua_api.h"
-#include "value/json.h"
 
 static const char handle_type[] = "store.Store";
-static const char guard_type[] = "bind.store_call";
 
 static void *type_ref(void *object)
 {
@@ -32,112 +26,6 @@ static void type_unref(void *object)
 }
 
 const struct instance_type store_type = {"store", type_ref, type_unref};
-
-/* -- data ------------------------------------------------------------------------------------------------ */
-
-struct packed_data {
-	struct store_data data;
-	struct packed *packed;
-};
-
-static int packed_write_json(const struct store_data *d, struct buf *out, struct err *e)
-{
-	struct value *v = packed_to_value(container_of(d, struct packed_data, data)->packed, 0);
-
-	if (!v)
-		return err_set(e, ERR_INVALID, "the value is cyclic or nested too deeply for JSON");
-	json_write(v, out);
-	value_unref(v);
-	return 0;
-}
-
-static void packed_data_free(struct store_data *d)
-{
-	struct packed_data *p = container_of(d, struct packed_data, data);
-
-	packed_unref(p->packed);
-	free(p);
-}
-
-static const struct store_data_type packed_type = {"packed", packed_write_json, packed_data_free};
-
-static int too_large(struct err *e)
-{
-	return err_set(e, ERR_INVALID, "the value is larger than %d MiB", STORE_VALUE_BYTES_MAX >> 20);
-}
-
-static int packed_data_new(lua_State *L, int idx, struct store_data **ret, struct err *e)
-{
-	struct packed_data *d;
-	struct packed *p;
-
-	if (packed_from_lua(L, idx, 1, &p, e) < 0)
-		return -1;
-	if (packed_bytes(p) > STORE_VALUE_BYTES_MAX) {
-		packed_unref(p);
-		return too_large(e);
-	}
-	d = xcalloc(1, sizeof(*d));
-	refcount_init(&d->data.refs);
-	d->data.type = &packed_type;
-	d->packed = p;
-	*ret = &d->data;
-	return 0;
-}
-
-static int json_data_new(lua_State *L, int idx, struct store_data **ret, struct err *e)
-{
-	const char *text;
-	size_t len;
-	int rc = 0;
-
-	if (json_push_encoded(L, idx, e) < 0)
-		return -1;
-	text = lua_tolstring(L, -1, &len);
-	if (len > STORE_VALUE_BYTES_MAX)
-		rc = too_large(e);
-	else
-		*ret = store_data_json(text, len);
-	lua_pop(L, 1);
-	return rc;
-}
-
-/* The value at idx, in the form the store wants. */
-static int data_from_lua(lua_State *L, int idx, const struct store *s, struct store_data **ret, struct err *e)
-{
-	int type = lua_type(L, idx);
-
-	if (type == LUA_TFUNCTION || type == LUA_TTHREAD || (type == LUA_TUSERDATA && !failure_at(L, idx)))
-		return err_set(e, ERR_INVALID, "a %s cannot be stored", luaL_typename(L, idx));
-	return store_info(s)->durable ? json_data_new(L, idx, ret, e) : packed_data_new(L, idx, ret, e);
-}
-
-/* Pushes one value, or nothing and returns -1. */
-static int push_data(lua_State *L, const struct store_data *d, struct err *e)
-{
-	struct buf text = BUF_INIT;
-	const char *json;
-	size_t len;
-	int rc;
-
-	if (d->type == &packed_type) {
-		packed_push_at(L, container_of(d, struct packed_data, data)->packed, 0);
-		return 0;
-	}
-	json = store_data_json_text(d, &len);
-	if (json)
-		return json_push_decoded(L, json, len, e);
-	rc = d->type->write_json(d, &text, e);
-	if (rc == 0) { /* a copy that Lua owns while decoding may raise */
-		lua_pushlstring(L, buf_data(&text), buf_len(&text));
-		buf_done(&text);
-		json = lua_tolstring(L, -1, &len);
-		rc = json_push_decoded(L, json, len, e);
-		lua_remove(L, rc == 0 ? -2 : -1);
-	}
-	buf_done(&text);
-	return rc;
-}
 
 /* -- the object ------------------------------------------------------------------------------------------ */
 
@@ -167,181 +55,6 @@ static int handle_gc(lua_State *L)
 {
 	handle_release(lua_touserdata(L, 1));
 	return 0;
-}
-
-/* -- calls ----------------------------------------------------------------------------------------------- */
-
-struct call;
-
-typedef int call_finish_fn(lua_State *L, struct call *c, struct err *e);
-
-/* One operation. Lives apart from the object, which may be released meanwhile. */
-struct call {
-	struct pending pending;
-	struct store_wait *wait; /* NULL: answered */
-	struct store_answer answer;
-	const char *name;    /* "get", for errors */
-	bool false_on_error; /* instead of nil */
-	/* Push the results; -1 with `e`. */
-	call_finish_fn *finish;
-};
-
-static void call_free(struct call *c)
-{
-	store_answer_done(&c->answer);
-	free(c);
-}
-
-static void on_answer(void *arg, struct store_answer *a)
-{
-	struct call *c = arg;
-
-	c->wait = NULL;
-	c->answer = *a;
-	a->entries = NULL;
-	a->count = 0;
-	pending_ready(&c->pending);
-}
-
-static void call_cancel(struct pending *p)
-{
-	struct call *c = container_of(p, struct call, pending);
-
-	if (c->wait)
-		store_cancel(c->wait);
-	call_free(c);
-}
-
-static int guard_gc(lua_State *L)
-{
-	struct call **guard = lua_touserdata(L, 1);
-
-	if (*guard)
-		call_free(*guard);
-	*guard = NULL;
-	return 0;
-}
-
-static int push_failed(lua_State *L, const struct call *c, struct err *e)
-{
-	err_prefix(e, "store %s", c->name);
-	if (!c->false_on_error)
-		return push_nil_and_err(L, e);
-	lua_pushboolean(L, false);
-	push_err(L, e);
-	return 2;
-}
-
-/* Pushing results may raise: a userdata owns the call meanwhile. */
-static int call_finish(lua_State *L, struct pending *p)
-{
-	struct call *c = container_of(p, struct call, pending);
-	struct call **guard = handle_new(L, guard_type, sizeof(*guard));
-	struct err e = c->answer.err;
-	int n;
-
-	*guard = c;
-	n = c->answer.rc < 0 ? -1 : c->finish(L, c, &e);
-	if (n < 0)
-		n = push_failed(L, c, &e);
-	*guard = NULL;
-	call_free(c);
-	return n;
-}
-
-/* Takes r->data. */
-static int run(lua_State *L, struct store *s, const struct store_request *r, const char *name, bool false_on_error,
-	call_finish_fn *finish)
-{
-	struct call *c = xcalloc(1, sizeof(*c));
-
-	c->pending.cancel = call_cancel;
-	c->name = name;
-	c->false_on_error = false_on_error;
-	c->finish = finish;
-	if (store_info(s)->waits && !wait_is_possible(L)) { /* it raises: nothing may have begun */
-		store_data_unref(r->data);
-		return wait_for(L, &c->pending, call_finish);
-	}
-	c->wait = store_begin(s, r, &c->answer, current_loop(L), on_answer, c);
-	store_data_unref(r->data);
-	if (!c->wait)
-		return call_finish(L, &c->pending);
-	return wait_for(L, &c->pending, call_finish);
-}
-
-/* -- results --------------------------------------------------------------------------------------------- */
-
-static int finish_value(lua_State *L, struct call *c, struct err *e)
-{
-	if (push_data(L, c->answer.entries[0].data, e) < 0)
-		return -1;
-	lua_pushnil(L);
-	return 2;
-}
-
-static int finish_true(lua_State *L, struct call *c, struct err *e)
-{
-	(void)c;
-	(void)e;
-	lua_pushboolean(L, true);
-	lua_pushnil(L);
-	return 2;
-}
-
-static int finish_found(lua_State *L, struct call *c, struct err *e)
-{
-	(void)e;
-	lua_pushboolean(L, c->answer.found);
-	lua_pushnil(L);
-	return 2;
-}
-
-static int push_entry(lua_State *L, const struct store_entry *en, struct err *e)
-{
-	lua_createtable(L, 0, 3);
-	lua_pushlstring(L, en->key, en->key_len);
-	lua_setfield(L, -2, "key");
-	if (push_data(L, en->data, e) < 0) {
-		lua_pop(L, 1);
-		return -1;
-	}
-	lua_setfield(L, -2, "value");
-	lua_pushfstring(L, "%I", (LUAI_UACINT)en->version);
-	lua_setfield(L, -2, "version");
-	return 0;
-}
-
-static int finish_entry(lua_State *L, struct call *c, struct err *e)
-{
-	if (push_entry(L, &c->answer.entries[0], e) < 0)
-		return -1;
-	lua_pushnil(L);
-	return 2;
-}
-
-static int finish_list(lua_State *L, struct call *c, struct err *e)
-{
-	const struct store_answer *a = &c->answer;
-	const struct store_entry *last = a->count > 0 ? &a->entries[a->count - 1] : NULL;
-
-	luaL_checkstack(L, 8, NULL);
-	lua_createtable(L, 0, 3);
-	lua_createtable(L, (int)a->count, 0);
-	for (size_t i = 0; i < a->count; i++) {
-		if (push_entry(L, &a->entries[i], e) < 0) {
-			lua_pop(L, 2);
-			return -1;
-		}
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	lua_setfield(L, -2, "items");
-	lua_pushlstring(L, last ? last->key : "", last ? last->key_len : 0);
-	lua_setfield(L, -2, "cursor");
-	lua_pushboolean(L, a->has_more);
-	lua_setfield(L, -2, "has_more");
-	lua_pushnil(L);
-	return 2;
 }
 
 /* -- methods --------------------------------------------------------------------------------------------- */
@@ -405,7 +118,7 @@ static int check_key(
 	return check_access(L, op, h, "key", r->key, e);
 }
 
-static int simple(lua_State *L, const struct operation *op, enum store_op what, call_finish_fn *finish)
+static int simple(lua_State *L, const struct operation *op, enum store_op what, store_call_fn *finish)
 {
 	struct handle *h = check_handle(L);
 	struct store_request r = {.op = what};
@@ -413,27 +126,27 @@ static int simple(lua_State *L, const struct operation *op, enum store_op what, 
 
 	if (check_key(L, op, h, &r, &e) < 0)
 		return refuse(L, op, &e);
-	return run(L, h->store, &r, op->name, op->false_on_error, finish);
+	return store_call(L, h->store, &r, op->name, op->false_on_error, finish);
 }
 
 static int l_get(lua_State *L)
 {
-	return simple(L, &op_get, STORE_GET, finish_value);
+	return simple(L, &op_get, STORE_GET, store_call_value);
 }
 
 static int l_entry(lua_State *L)
 {
-	return simple(L, &op_entry, STORE_GET, finish_entry);
+	return simple(L, &op_entry, STORE_GET, store_call_entry);
 }
 
 static int l_has(lua_State *L)
 {
-	return simple(L, &op_has, STORE_HAS, finish_found);
+	return simple(L, &op_has, STORE_HAS, store_call_found);
 }
 
 static int l_delete(lua_State *L)
 {
-	return simple(L, &op_delete, STORE_DELETE, finish_found);
+	return simple(L, &op_delete, STORE_DELETE, store_call_found);
 }
 
 /* Seconds into nanoseconds; a time beyond what can be counted never comes. */
@@ -449,7 +162,7 @@ static int take_ttl(double seconds, int64_t *ret_ns, struct err *e)
 
 /* Put the value at 3 as the request says. */
 static int put(
-	lua_State *L, const struct operation *op, struct handle *h, struct store_request *r, call_finish_fn *finish)
+	lua_State *L, const struct operation *op, struct handle *h, struct store_request *r, store_call_fn *finish)
 {
 	struct err e;
 
@@ -457,11 +170,11 @@ static int put(
 		err_set(&e, ERR_INVALID, "value is required");
 		return refuse(L, op, &e);
 	}
-	if (data_from_lua(L, 3, h->store, &r->data, &e) < 0) {
+	if (store_data_from_lua(L, 3, h->store, &r->data, &e) < 0) {
 		err_prefix(&e, "store %s", op->name);
 		return refuse(L, op, &e);
 	}
-	return run(L, h->store, r, op->name, false, finish);
+	return store_call(L, h->store, r, op->name, false, finish);
 }
 
 static int l_set(lua_State *L)
@@ -475,7 +188,7 @@ static int l_set(lua_State *L)
 	ttl = luaL_optnumber(L, 4, 0);
 	if (check_key(L, &op_set, h, &r, &e) < 0 || take_ttl(ttl, &r.ttl_ns, &e) < 0)
 		return refuse(L, &op_set, &e);
-	return put(L, &op_set, h, &r, finish_true);
+	return put(L, &op_set, h, &r, store_call_true);
 }
 
 /* A decimal text or a positive integer. */
@@ -540,7 +253,7 @@ static int l_put(lua_State *L)
 
 	if (check_key(L, &op_put, h, &r, &e) < 0 || take_put_options(L, 4, &r, &e) < 0)
 		return refuse(L, &op_put, &e);
-	return put(L, &op_put, h, &r, finish_entry);
+	return put(L, &op_put, h, &r, store_call_entry);
 }
 
 /* A text option of the table at idx; it stays on the stack. */
@@ -591,7 +304,7 @@ static int l_list(lua_State *L)
 	if (!h->store || take_list_options(L, 2, &r, &e) < 0 ||
 		check_access(L, &op_list, h, "prefix", r.prefix, &e) < 0)
 		return push_nil_and_err(L, &e);
-	return run(L, h->store, &r, op_list.name, false, finish_list);
+	return store_call(L, h->store, &r, op_list.name, false, store_call_list);
 }
 
 static void set_flag(lua_State *L, const char *name, bool b)
@@ -726,7 +439,7 @@ int bind_store_open(struct lua_State *L)
 	};
 
 	handle_register(L, handle_type, methods, handle_gc);
-	handle_register(L, guard_type, NULL, guard_gc);
+	store_call_register(L);
 	luaL_getmetatable(L, handle_type);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");

@@ -1,13 +1,12 @@
 /*
  * stream.h - the stream object: bytes from wherever they come, or to wherever they go, for Lua programs.
  *
- * One Lua type for all sources (bodies of responses, files, output of programs). What differs is a struct
- * stream_source with its table of operations. An
- * operation suspends the calling coroutine only; one at a time on a stream. The stream belongs to the process or call that
- * made it and is closed with it, at the latest when it is collected.
+ * One Lua type for all sources (bodies of responses, files, output of programs). What differs is a struct stream_source
+ * with its table of operations. An operation suspends the calling coroutine only; one at a time on a stream. The stream
+ * belongs to the process or call that made it and is closed with it, at the latest when it is collected.
  *
- * A source's operation begins with op->… as arguments and ends with stream_op_done(), in the call itself or later on the same worker. After `cancel` the source
- * never touches the op again.
+ * A source's operation begins with op->… as arguments and ends with stream_op_done(), in the call itself or later on
+ * the same worker. After `cancel` the source never touches the op again.
  */
 #ifndef BIND_STREAM_H
 #define BIND_STREAM_H
@@ -85,7 +84,8 @@ struct stream {
 void stream_register(struct lua_State *L);
 /* Push a stream object; takes the source. */
 void stream_push(struct lua_State *L, struct stream_source *source);
-/* Let a type of its own (registered with stream_gc as its finalizer) be taken as a stream wherever one is wanted. `s` is zeroed; takes the source. */
+/* Let a type of its own (registered with stream_gc as its finalizer) be taken as a stream wherever one is wanted.
+ * `s` is zeroed; takes the source. */
 void stream_init(struct lua_State *L, struct stream *s, struct stream_source *source);
 int stream_gc(struct lua_State *L);
 /* The stream at idx, an open file of `fs` included; NULL when the value is none. Borrowed from the value. */
@@ -95,8 +95,8 @@ extern const char stream_file_type[]; /* an open file: "fs.File" */
 
 /* -- for bindings ----------------------------------------------------------------------------------- */
 
-/* Begin; then `stream_wait(L, s, finish)`, whose `finish` finds the outcome in s->op and begins with stream_over(). The userdata must stay on
- * the stack. -1 with `e` (INTERNAL) when it cannot begin: closed, busy, not readable, ... */
+/* Begin; then `stream_wait(L, s, finish)`, whose `finish` finds the outcome in s->op and begins with stream_over().
+ * The userdata must stay on the stack. -1 with `e` (INTERNAL) when it cannot begin: closed, busy, not readable, ... */
 int stream_begin_read(struct lua_State *L, struct stream *s, size_t max, struct err *e);
 /* The bytes are those in s->op.data, which the caller fills after stream_check_write(). */
 int stream_check_write(struct lua_State *L, struct stream *s, struct err *e);
@@ -113,12 +113,13 @@ int stream_over(struct stream *s, const char *what, struct err *e);
 /* Close without ceremony; a waiting operation fails. */
 void stream_shut(struct stream *s);
 
-/* Read the stream at idx (it must stay on the stack) to its end, then run `drained` in the same coroutine with the bytes on
- * top of the stack; on failure the results are nil and the error instead. Use as `return stream_drain(...)`. */
+/* Read the stream at idx (it must stay on the stack) to its end, then run `drained` in the same coroutine with the
+ * bytes on top of the stack; on failure the results are nil and the error instead. Use as `return
+ * stream_drain(...)`. */
 int stream_drain(struct lua_State *L, int idx, int (*drained)(struct lua_State *L));
 
-/* Push a scanner over the stream at idx. `split`: "lines", "words", "bytes", "runes" (stream_split_is_known()). With `err_objects`
- * its err() gives error objects, else texts. */
+/* Push a scanner over the stream at idx. `split`: "lines", "words", "bytes", "runes" (stream_split_is_known()). With
+ * `err_objects` its err() gives error objects, else texts. */
 bool stream_split_is_known(const char *split);
 void stream_push_scanner(struct lua_State *L, int idx, const char *split, bool err_objects);
 void stream_scanner_register(struct lua_State *L);

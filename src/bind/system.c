@@ -11,16 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "actor/census.h"
-#include "actor/host.h"
 #include "actor/scheduler.h"
 #include "base/alloc.h"
 #include "bind/current.h"
 #include "bind/modules.h"
+#include "bind/system.h"
 #include "engine/lua_api.h"
 
-/* 0, or what is returned: nil and the error. */
-static int deny_unless_allowed(lua_State *L, const char *action, const char *resource)
+int system_deny(lua_State *L, const char *action, const char *resource)
 {
 	struct err e = {0};
 
@@ -29,13 +27,6 @@ static int deny_unless_allowed(lua_State *L, const char *action, const char *res
 	err_set(&e, ERR_INVALID, "permission denied: %s%s%s", action, *resource ? " on " : "", resource);
 	return push_nil_and_err(L, &e);
 }
-
-#define REQUIRE(L, action, resource)                                    \
-	do {                                                            \
-		int denied_ = deny_unless_allowed(L, action, resource); \
-		if (denied_)                                            \
-			return denied_;                                 \
-	} while (0)
 
 static int push_errno(lua_State *L, const char *what)
 {
@@ -51,7 +42,7 @@ static int l_exit(lua_State *L)
 	struct node *n = current_node(L);
 	struct err e = {0};
 
-	REQUIRE(L, "system.exit", "");
+	SYSTEM_REQUIRE(L, "system.exit", "");
 	if (!n->request_stop) {
 		err_set(&e, ERR_INTERNAL, "runtime not available");
 		return push_nil_and_err(L, &e);
@@ -127,7 +118,7 @@ static int l_modules(lua_State *L)
 {
 	const struct module_list *list = scheduler_modules(current_node(L)->scheduler);
 
-	REQUIRE(L, "system.read", "modules");
+	SYSTEM_REQUIRE(L, "system.read", "modules");
 	lua_createtable(L, (int)list->count, 0);
 	for (size_t i = 0; i < list->count; i++) {
 		push_about(L, list->modules[i].name);
@@ -153,7 +144,7 @@ static int l_memory_stats(lua_State *L)
 {
 	struct mallinfo2 m;
 
-	REQUIRE(L, "system.read", "memory");
+	SYSTEM_REQUIRE(L, "system.read", "memory");
 	m = mallinfo2();
 	lua_createtable(L, 0, 7);
 	set_bytes(L, "alloc", allocated(&m));
@@ -170,7 +161,7 @@ static int l_memory_allocated(lua_State *L)
 {
 	struct mallinfo2 m;
 
-	REQUIRE(L, "system.read", "memory");
+	SYSTEM_REQUIRE(L, "system.read", "memory");
 	m = mallinfo2();
 	lua_pushinteger(L, (lua_Integer)allocated(&m));
 	return 1;
@@ -181,7 +172,7 @@ static int l_memory_limit(lua_State *L)
 {
 	size_t max;
 
-	REQUIRE(L, "system.read", "memory_limit");
+	SYSTEM_REQUIRE(L, "system.read", "memory_limit");
 	max = scheduler_heap_memory_max(current_node(L)->scheduler);
 	lua_pushinteger(L, max ? (lua_Integer)max : -1);
 	return 1;
@@ -198,14 +189,14 @@ static int push_fixed(lua_State *L, const char *what)
 static int l_memory_set_limit(lua_State *L)
 {
 	luaL_checkinteger(L, 1);
-	REQUIRE(L, "system.control", "memory_limit");
+	SYSTEM_REQUIRE(L, "system.control", "memory_limit");
 	return push_fixed(L, "the memory limit of a Lua heap");
 }
 
 /* A heap is collected when it has grown by as much as it held. */
 static int l_gc_percent(lua_State *L)
 {
-	REQUIRE(L, "system.read", "gc_percent");
+	SYSTEM_REQUIRE(L, "system.read", "gc_percent");
 	lua_pushinteger(L, 100);
 	return 1;
 }
@@ -213,13 +204,13 @@ static int l_gc_percent(lua_State *L)
 static int l_gc_set_percent(lua_State *L)
 {
 	luaL_checkinteger(L, 1);
-	REQUIRE(L, "system.gc", "gc_percent");
+	SYSTEM_REQUIRE(L, "system.gc", "gc_percent");
 	return push_fixed(L, "the growth at which a Lua heap is collected");
 }
 
 static int l_gc_collect(lua_State *L)
 {
-	REQUIRE(L, "system.gc", "gc");
+	SYSTEM_REQUIRE(L, "system.gc", "gc");
 	lua_gc(L, LUA_GCCOLLECT);
 	lua_pushboolean(L, true);
 	return 1;
@@ -229,7 +220,7 @@ static int l_gc_collect(lua_State *L)
 
 static int l_goroutines(lua_State *L)
 {
-	REQUIRE(L, "system.read", "goroutines");
+	SYSTEM_REQUIRE(L, "system.read", "goroutines");
 	lua_pushinteger(L, scheduler_nprocesses(current_node(L)->scheduler));
 	return 1;
 }
@@ -240,18 +231,18 @@ static int l_max_procs(lua_State *L)
 
 	if (!lua_isnoneornil(L, 1)) {
 		luaL_checkinteger(L, 1);
-		REQUIRE(L, "system.control", "gomaxprocs");
+		SYSTEM_REQUIRE(L, "system.control", "gomaxprocs");
 		err_set(&e, ERR_UNAVAILABLE, "the number of workers is fixed when the program starts");
 		return push_nil_and_err(L, &e);
 	}
-	REQUIRE(L, "system.read", "gomaxprocs");
+	SYSTEM_REQUIRE(L, "system.read", "gomaxprocs");
 	lua_pushinteger(L, scheduler_nworkers(current_node(L)->scheduler));
 	return 1;
 }
 
 static int l_cpu_count(lua_State *L)
 {
-	REQUIRE(L, "system.read", "cpu");
+	SYSTEM_REQUIRE(L, "system.read", "cpu");
 	lua_pushinteger(L, sysconf(_SC_NPROCESSORS_ONLN));
 	return 1;
 }
@@ -260,7 +251,7 @@ static int l_cpu_count(lua_State *L)
 
 static int l_pid(lua_State *L)
 {
-	REQUIRE(L, "system.read", "pid");
+	SYSTEM_REQUIRE(L, "system.read", "pid");
 	lua_pushinteger(L, getpid());
 	return 1;
 }
@@ -278,7 +269,7 @@ static int push_hostname(lua_State *L)
 
 static int l_hostname(lua_State *L)
 {
-	REQUIRE(L, "system.read", "hostname");
+	SYSTEM_REQUIRE(L, "system.read", "hostname");
 	return push_hostname(L);
 }
 
@@ -286,7 +277,7 @@ static int l_cwd(lua_State *L)
 {
 	char path[PATH_MAX];
 
-	REQUIRE(L, "system.read", "cwd");
+	SYSTEM_REQUIRE(L, "system.read", "cwd");
 	if (!getcwd(path, sizeof(path)))
 		return push_errno(L, "working directory");
 	lua_pushstring(L, path);
@@ -296,20 +287,20 @@ static int l_cwd(lua_State *L)
 /* One node has no other name than its machine's. */
 static int l_node_id(lua_State *L)
 {
-	REQUIRE(L, "system.read", "node");
+	SYSTEM_REQUIRE(L, "system.read", "node");
 	return push_hostname(L);
 }
 
 static int l_node_addr(lua_State *L)
 {
-	REQUIRE(L, "system.read", "node");
+	SYSTEM_REQUIRE(L, "system.read", "node");
 	lua_pushliteral(L, ""); /* it listens for no other node */
 	return 1;
 }
 
 static int l_node_role(lua_State *L)
 {
-	REQUIRE(L, "system.read", "node");
+	SYSTEM_REQUIRE(L, "system.read", "node");
 	lua_pushliteral(L, "standalone");
 	return 1;
 }
@@ -318,7 +309,7 @@ static int l_node_role(lua_State *L)
 
 static int l_cluster_members(lua_State *L)
 {
-	REQUIRE(L, "system.read", "cluster");
+	SYSTEM_REQUIRE(L, "system.read", "cluster");
 	lua_createtable(L, 1, 0);
 	lua_createtable(L, 0, 2);
 	if (push_hostname(L) != 1)
@@ -332,14 +323,14 @@ static int l_cluster_members(lua_State *L)
 
 static int l_cluster_leader(lua_State *L)
 {
-	REQUIRE(L, "system.read", "cluster");
+	SYSTEM_REQUIRE(L, "system.read", "cluster");
 	lua_pushliteral(L, "");
 	return 1;
 }
 
 static int l_cluster_size(lua_State *L)
 {
-	REQUIRE(L, "system.read", "cluster");
+	SYSTEM_REQUIRE(L, "system.read", "cluster");
 	lua_pushinteger(L, 1);
 	return 1;
 }
@@ -348,7 +339,7 @@ static int no_raft(lua_State *L, const char *resource)
 {
 	struct err e = {0};
 
-	REQUIRE(L, "system.read", resource);
+	SYSTEM_REQUIRE(L, "system.read", resource);
 	err_set(&e, ERR_INTERNAL, "raft not available");
 	return push_nil_and_err(L, &e);
 }
@@ -363,154 +354,6 @@ static int l_raft_stats(lua_State *L)
 	return no_raft(L, "raft_stats");
 }
 
-struct host_list {
-	struct host **hosts;
-	size_t n;
-};
-
-static int host_list_gc(lua_State *L)
-{
-	struct host_list *l = lua_touserdata(L, 1);
-
-	for (size_t i = 0; i < l->n; i++)
-		host_unref(l->hosts[i]);
-	free(l->hosts);
-	*l = (struct host_list){0};
-	return 0;
-}
-
-static int l_hosts_list(lua_State *L)
-{
-	struct host_list *l;
-
-	REQUIRE(L, "system.read", "hosts");
-	handle_register(L, "system.host_list", NULL, host_list_gc);
-	l = handle_new(L, "system.host_list", sizeof(*l));
-	l->n = hosts_list(scheduler_hosts(current_node(L)->scheduler), &l->hosts);
-	lua_createtable(L, (int)l->n, 0);
-	for (size_t i = 0; i < l->n; i++) {
-		lua_createtable(L, 0, 3);
-		lua_pushstring(L, l->hosts[i]->id);
-		lua_setfield(L, -2, "id");
-		lua_pushinteger(L, l->hosts[i]->workers_max);
-		lua_setfield(L, -2, "workers");
-		lua_pushinteger(L, atomic_load_explicit(&l->hosts[i]->nprocesses, memory_order_relaxed));
-		lua_setfield(L, -2, "processes");
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	return 1;
-}
-
-/* -- the processes of a host ---------------------------------------------------------------------------- */
-
-struct census_wait {
-	struct pending pending;
-	struct census *census; /* NULL while it is taken */
-	bool dropped;
-};
-
-static void census_over(void *arg, struct census *c)
-{
-	struct census_wait *w = arg;
-
-	if (w->dropped) {
-		census_free(c);
-		free(w);
-		return;
-	}
-	w->census = c;
-	pending_ready(&w->pending);
-}
-
-static void census_cancel(struct pending *p)
-{
-	struct census_wait *w = container_of(p, struct census_wait, pending);
-
-	if (p->ready) {
-		census_free(w->census);
-		free(w);
-	} else {
-		w->dropped = true;
-	}
-}
-
-static int census_gc(lua_State *L)
-{
-	struct census **c = lua_touserdata(L, 1);
-
-	census_free(*c);
-	*c = NULL;
-	return 0;
-}
-
-static void push_member(lua_State *L, const struct census_entry *m, const char *host)
-{
-	char text[PID_TEXT_MAX];
-
-	lua_createtable(L, 0, 5);
-	lua_pushstring(L, pid_format(m->pid, text));
-	lua_setfield(L, -2, "pid");
-	lua_pushstring(L, host);
-	lua_setfield(L, -2, "host");
-	lua_pushstring(L, m->source);
-	lua_setfield(L, -2, "source");
-	lua_pushstring(L, m->state);
-	lua_setfield(L, -2, "state");
-	if (m->parent.number) {
-		lua_pushstring(L, pid_format(m->parent, text));
-		lua_setfield(L, -2, "parent");
-	}
-}
-
-static int census_finish(lua_State *L, struct pending *p)
-{
-	struct census_wait *w = container_of(p, struct census_wait, pending);
-	const char *host = lua_tostring(L, 1);
-	struct census **guard, *c = w->census;
-	size_t n;
-
-	free(w);
-	handle_register(L, "system.census", NULL, census_gc);
-	guard = handle_new(L, "system.census", sizeof(*guard));
-	*guard = c;
-	n = census_count(c);
-	lua_createtable(L, (int)n, 0);
-	for (size_t i = 0; i < n; i++) {
-		push_member(L, census_at(c, i), host);
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	lua_pushnil(L);
-	return 2;
-}
-
-static int l_hosts_processes(lua_State *L)
-{
-	struct scheduler *s = current_node(L)->scheduler;
-	size_t len;
-	const char *id = luaL_optlstring(L, 1, "", &len);
-	struct err e = {0};
-	struct census_wait *w;
-	struct host *h;
-
-	REQUIRE(L, "system.read", "hosts");
-	if (len == 0) {
-		err_set(&e, ERR_INVALID, "host ID required");
-		return push_nil_and_err(L, &e);
-	}
-	if (!wait_is_possible(L))
-		return raise_text(L, "cannot wait for the workers here: call this from a function");
-	h = strlen(id) == len ? hosts_get(scheduler_hosts(s), id) : NULL;
-	if (!h) {
-		err_set(&e, ERR_NOT_FOUND, "host not found: %.256s", id);
-		return push_nil_and_err(L, &e);
-	}
-	lua_settop(L, 1);
-	w = xcalloc(1, sizeof(*w));
-	w->pending.cancel = census_cancel;
-	census_take(s, h, current_loop(L), census_over, w);
-	return wait_for(L, &w->pending, census_finish);
-}
-
 int bind_system_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"exit", l_exit}, {"modules", l_modules}, {NULL, NULL}};
@@ -522,13 +365,15 @@ int bind_system_open(lua_State *L)
 				    {NULL, NULL}}},
 		{"gc", {{"collect", l_gc_collect}, {"set_percent", l_gc_set_percent}, {"get_percent", l_gc_percent},
 			       {NULL, NULL}}},
-		{"hosts", {{"list", l_hosts_list}, {"processes", l_hosts_processes}, {NULL, NULL}}},
+		{"hosts", {{"list", system_hosts_list}, {"processes", system_hosts_processes}, {NULL, NULL}}},
 		{"memory", {{"stats", l_memory_stats}, {"allocated", l_memory_allocated},
 				   {"set_limit", l_memory_set_limit}, {"get_limit", l_memory_limit}, {NULL, NULL}}},
 		{"node", {{"id", l_node_id}, {"addr", l_node_addr}, {"role", l_node_role}, {NULL, NULL}}},
 		{"raft", {{"is_leader", l_raft}, {"is_member", l_raft}, {"role", l_raft}, {"term", l_raft},
 				 {"commit_index", l_raft}, {"stats", l_raft_stats}, {NULL, NULL}}},
 		{"process", {{"pid", l_pid}, {"hostname", l_hostname}, {"cwd", l_cwd}, {NULL, NULL}}},
+		{"supervisor",
+			{{"state", system_supervisor_state}, {"states", system_supervisor_states}, {NULL, NULL}}},
 		{"runtime", {{"goroutines", l_goroutines}, {"max_procs", l_max_procs}, {"cpu_count", l_cpu_count},
 				    {NULL, NULL}}},
 	};

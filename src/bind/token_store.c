@@ -3,12 +3,14 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/refcount.h"
 #include "base/secret.h"
 #include "bind/store.h"
@@ -25,6 +27,7 @@ struct token_store {
 	size_t random_len;
 	int64_t expiration_ns;
 	struct secret *key; /* NULL: tokens are not signed */
+	atomic_bool warned; /* about a store that keeps them so */
 };
 
 struct token_wait {
@@ -219,9 +222,21 @@ static void sign(const struct token_store *ts, const char *text, size_t len, uns
 {
 	unsigned n = 0;
 
-	if (!HMAC(EVP_sha256(), secret_reveal(ts->key), (int)secret_len(ts->key), (const unsigned char *)text, len, mac, &n) ||
+	if (!HMAC(EVP_sha256(), secret_reveal(ts->key), (int)secret_len(ts->key), (const unsigned char *)text, len, mac,
+		    &n) ||
 		n != TOKEN_MAC_BYTES)
 		abort(); /* without memory, or without SHA-256: nothing that could be signed with */
+}
+
+/* Without a key a token is what its record is stored under: whoever reads the database can use it, and whoever
+ * writes there can make one. */
+static void warn_if_readable(struct token_store *ts, const struct store *s)
+{
+	if (ts->key || !store_info(s)->durable || atomic_exchange(&ts->warned, true))
+		return;
+	log_warn("security",
+		"tokens are stored unsigned: whoever reads or writes the database can use or make them; set token_key",
+		LOG_STR("token_store", ts->id), LOG_STR("store", ts->store_id));
 }
 
 /* Takes `w`. */
@@ -238,6 +253,7 @@ static struct token_wait *begin(
 		wait_free(w);
 		return NULL;
 	}
+	warn_if_readable(w->ts, w->store);
 	w->wait = store_begin(w->store, r, &from, loop, on_stored, w);
 	if (w->wait)
 		return w;

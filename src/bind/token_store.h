@@ -1,8 +1,8 @@
 /*
  * token_store.h - live token stores: minting, checking and revoking access tokens kept in a key-value store.
  *
- * For the `security` module and for whatever takes tokens from requests. An operation waits for the backing store, which is looked up anew each time;
- * it runs and ends on the caller's loop.
+ * For the `security` module and for whatever takes tokens from requests. An operation waits for the backing store,
+ * which is looked up anew each time; it runs and ends on the caller's loop.
  *
  *     struct token_answer a = {0};
  *     struct token_wait *w = token_validate(ts, node, loop, text, len, &a, on_done, arg);
@@ -30,7 +30,8 @@ struct token_wait;
 
 extern const struct instance_type token_store_type;
 
-/* Read an entry of kind security.token_store. INVALID "failed to decode token store config: invalid configuration: ...". */
+/* Read an entry of kind security.token_store. INVALID "failed to decode token store config: invalid configuration:
+ * ...". */
 int token_store_new(struct env *env, const struct entry *e, struct token_store **ret, struct err *err);
 void token_store_unref(struct token_store *ts); /* NULL is fine; any thread */
 const char *token_store_id(const struct token_store *ts);
@@ -48,7 +49,8 @@ void token_answer_done(struct token_answer *a);
 
 typedef void token_done_fn(void *arg, struct token_answer *a); /* `a` is freed after it */
 
-/* Each returns NULL when *ret is the answer already. Everything is borrowed for the call. `expires_ns` 0: the store's default. `meta` may be NULL. */
+/* Each returns NULL when *ret is the answer already. Everything is borrowed for the call. `expires_ns` 0: the
+ * store's default. `meta` may be NULL. */
 struct token_wait *token_create(struct token_store *ts, struct node *n, struct loop *loop, struct identity *actor,
 	struct scope *scope, int64_t expires_ns, const struct value *meta, struct token_answer *ret,
 	token_done_fn *done, void *arg);

@@ -24,18 +24,19 @@ static int read_base(const struct value *data, struct err *err)
 	return err_set(err, ERR_INVALID, "field 'base': expected \"project\" or \"module\", got \"%.64s\"", base);
 }
 
-static int read_config(const struct entry *e, struct files_root_config *ret, struct err *err)
+/* Borrows from `data`. */
+static int read_config(const struct value *data, struct files_root_config *ret, struct err *err)
 {
 	const char *mode = NULL;
 
 	ret->mode = FILES_MODE_DEFAULT;
-	if (value_read_string(e->data, "directory", &ret->path, err) < 0 ||
-		value_read_bool(e->data, "auto_init", &ret->auto_init, err) < 0 || read_base(e->data, err) < 0)
+	if (value_read_string(data, "directory", &ret->path, err) < 0 ||
+		value_read_bool(data, "auto_init", &ret->auto_init, err) < 0 || read_base(data, err) < 0)
 		return -1;
 	if (!ret->path || !ret->path[0])
 		return err_set(err, ERR_INVALID, "field 'directory' is required");
 	/* Without quotes YAML makes another number of it. */
-	if (value_read_string(e->data, "mode", &mode, err) < 0)
+	if (value_read_string(data, "mode", &mode, err) < 0)
 		return err_prefix(err, "the mode must be an octal number in quotes");
 	if (mode && files_mode_parse(mode, &ret->mode, err) < 0)
 		return err_prefix(err, "field 'mode'");
@@ -46,15 +47,21 @@ static int directory_add(struct runtime *rt, struct entry *e, struct err *err)
 {
 	struct files_root_config cfg = {0};
 	struct files_root *root;
+	struct value *data;
+	int rc;
 
-	if (read_config(e, &cfg, err) < 0)
+	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
 		return -1;
-	if (files_root_open(&cfg, &root, err) < 0) {
+	rc = read_config(data, &cfg, err);
+	if (rc == 0) {
+		rc = files_root_open(&cfg, &root, err);
 		/* NOT_FOUND would have the entry tried again; the folder does not come by itself. */
-		if (err->kind == ERR_NOT_FOUND)
+		if (rc < 0 && err->kind == ERR_NOT_FOUND)
 			err->kind = ERR_INVALID;
-		return -1;
 	}
+	value_unref(data);
+	if (rc < 0)
+		return -1;
 	instances_put(rt->node.instances, e->id, &fs_instance_type, root);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /*
  * kind_lua.c - process.lua, function.lua and library.lua: source text becomes code that can run.
  *
- * A changed library rebuilds what imports it: new calls and processes use the new code, running ones finish on the old.
+ * A changed library rebuilds what imports it: new calls and processes use the new code, running ones finish on the old. What replaces a program is kept
+ * aside until the whole change is agreed on, so that nobody runs code of a change that is refused.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,68 @@ void kind_lua_started(struct runtime *rt)
 	}
 }
 
+/* A program that is to replace the one that runs. */
+struct staged {
+	struct program *program;
+	unsigned warm; /* calls to be made ready; 0: none */
+};
+
+static void staged_free(void *arg)
+{
+	struct staged *s = arg;
+
+	if (s)
+		retire_program(s->program);
+	free(s);
+}
+
+static void put_or_stage(struct runtime *rt, struct program *program, unsigned warm_calls)
+{
+	struct programs *programs = scheduler_programs(rt->node.scheduler);
+	struct program *live = programs_get(programs, program->id);
+
+	if (live) {
+		struct staged *s = xcalloc(1, sizeof(*s));
+
+		*s = (struct staged){program, warm_calls};
+		staged_free(map_set(rt->staged_programs, program->id, s));
+	} else {
+		if (warm_calls > 0)
+			warm(rt, program, warm_calls);
+		retire_program(programs_put(programs, program));
+	}
+	program_unref(live);
+}
+
+static void lua_commit(struct runtime *rt)
+{
+	struct map *staged = rt->staged_programs;
+	void *v;
+
+	rt->staged_programs = map_new();
+	for (size_t i = 0; map_next(staged, &i, NULL, &v);) {
+		struct staged *s = v;
+
+		if (s->warm > 0)
+			warm(rt, s->program, s->warm);
+		retire_program(programs_put(scheduler_programs(rt->node.scheduler), s->program));
+		free(s);
+	}
+	map_free(staged, NULL);
+}
+
+static void lua_discard(struct runtime *rt)
+{
+	map_free(rt->staged_programs, staged_free);
+	rt->staged_programs = map_new();
+}
+
+static void take_out(struct runtime *rt, const char *id)
+{
+	staged_free(map_remove(rt->staged_programs, id));
+	retire_program(programs_remove(scheduler_programs(rt->node.scheduler), id));
+}
+
 static int put_program(struct runtime *rt, const struct entry *e, enum program_type type, struct err *err)
 {
 	struct program_spec spec = {.type = type, .id = e->id};
@@ -260,9 +323,7 @@ static int put_program(struct runtime *rt, const struct entry *e, enum program_t
 	if (type == PROGRAM_PROCESS && value_type(host) == VALUE_STRING)
 		spec.default_host = value_get_string(host, NULL);
 	program = program_new(rt->node.scheduler, &spec);
-	if (warms)
-		warm(rt, program, spec.calls_max);
-	retire_program(programs_put(scheduler_programs(rt->node.scheduler), program));
+	put_or_stage(rt, program, warms ? spec.calls_max : 0);
 	code_unref(code);
 	return 0;
 }
@@ -374,7 +435,7 @@ static void disable_importers(struct runtime *rt, const char *id)
 			}
 			continue;
 		}
-		retire_program(programs_remove(scheduler_programs(rt->node.scheduler), e->id));
+		take_out(rt, e->id);
 		log_warn("lua", "an entry cannot run any more: a library it imports was removed",
 			LOG_STR("entry", e->id), LOG_STR("library", id));
 	}
@@ -382,7 +443,7 @@ static void disable_importers(struct runtime *rt, const char *id)
 
 static void program_remove(struct runtime *rt, struct entry *e)
 {
-	retire_program(programs_remove(scheduler_programs(rt->node.scheduler), e->id));
+	take_out(rt, e->id);
 	unref_entry(map_remove(rt->codes, e->id));
 }
 
@@ -400,6 +461,8 @@ const struct kind process_lua_kind = {
 	.add = lua_add,
 	.update = lua_update,
 	.remove = program_remove,
+	.commit = lua_commit,
+	.discard = lua_discard,
 };
 
 const struct kind function_lua_kind = {
@@ -407,6 +470,8 @@ const struct kind function_lua_kind = {
 	.add = lua_add,
 	.update = lua_update,
 	.remove = program_remove,
+	.commit = lua_commit,
+	.discard = lua_discard,
 };
 
 const struct kind library_lua_kind = {
@@ -414,4 +479,6 @@ const struct kind library_lua_kind = {
 	.add = library_put,
 	.update = library_update,
 	.remove = library_remove,
+	.commit = lua_commit,
+	.discard = lua_discard,
 };

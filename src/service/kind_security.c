@@ -1,8 +1,8 @@
 /*
  * kind_security.c - security.policy and security.policy.expr: an entry becomes the live policy of its id.
  *
- * The replacement of a changed entry is built first; when it cannot be built the old policy stays live. Look-ups and groups have the new one at once;
- * scopes made before keep the old one.
+ * The replacement of a changed entry is built first; when it cannot be built the old policy stays live. Look-ups and
+ * groups have the new one at once; scopes made before keep the old one.
  */
 #include "security/policy.h"
 #include "security/policy_set.h"
@@ -11,9 +11,15 @@
 
 static int policy_add(struct runtime *rt, struct entry *e, struct err *err)
 {
+	struct entry expanded = *e; /* the same with the values of its placeholders; only looked at */
 	struct policy *p;
+	int rc;
 
-	if (policy_new(e, &p, err) < 0)
+	if (env_expand(rt->node.env, e->ns, e->data, &expanded.data, err) < 0)
+		return err_prefix(err, "failed to create policy entry");
+	rc = policy_new(&expanded, &p, err);
+	value_unref(expanded.data);
+	if (rc < 0)
 		return err_prefix(err, "failed to create policy entry");
 	policy_set_put(rt->node.policies, p);
 	return 0;

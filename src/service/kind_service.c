@@ -173,6 +173,9 @@ static void service_start(struct service *s)
 	r->service_id = xstrdup(service_id(s));
 	r->entry = xstrdup(ps->process);
 	r->actor = service_actor(s) ? xstrdup(identity_id(service_actor(s))) : NULL;
+	/* A process that did not stop in time still runs: its end is no longer that of the service. */
+	if (ps->run)
+		run_detach(ps->run);
 	ps->run = r;
 	sp->ended = on_ended;
 	sp->ended_arg = r;

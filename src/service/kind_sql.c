@@ -1,8 +1,9 @@
 /*
  * kind_sql.c - db.sql.sqlite: a SQLite database.
  *
- * The file is opened when the entry is added, so that one that cannot be had rejects the entry; sql.get() works from then on. As a
- * service it is pinged at the start, and closed at the stop, once every handle is released or the stop timeout is over.
+ * The file is opened when the entry is added, so that one that cannot be had rejects the entry; sql.get() works from
+ * then on. As a service it is pinged at the start, and closed at the stop, once every handle is released or the stop
+ * timeout is over.
  */
 #include <limits.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /*
  * kind_store.c - store.memory and store.sql: key-value stores.
  *
- * A store is open while its service runs. What it holds in memory stays when the service is stopped, and is gone with the program.
+ * A store is open while its service runs. What it holds in memory stays when the service is stopped, and is gone with
+ * the program.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -246,7 +247,8 @@ static int read_name(const struct value *data, const char *field, const char **n
 	return 0;
 }
 
-/* A name written out in full, or one of the entry's namespace. The database must be there: this also puts it before the store. */
+/* A name written out in full, or one of the entry's namespace. The database must be there: this also puts it before
+ * the store. */
 static int read_database(
 	struct runtime *rt, const struct entry *e, const struct value *data, struct source **ret, struct err *err)
 {

@@ -1,5 +1,6 @@
 /*
- * kind_token_store.c - security.token_store: where access tokens are kept. The backing store is looked up with each operation.
+ * kind_token_store.c - security.token_store: where access tokens are kept. The backing store is looked up with each
+ * operation.
  */
 #include "bind/token_store.h"
 #include "service/kinds.h"

@@ -18,9 +18,13 @@ extern const struct kind env_variable_kind;
 extern const struct kind exec_native_kind;
 extern const struct kind fs_directory_kind;
 extern const struct kind function_lua_kind;
+extern const struct kind http_endpoint_kind;
+extern const struct kind http_router_kind;
+extern const struct kind http_service_kind;
+extern const struct kind http_static_kind;
 extern const struct kind library_lua_kind;
 extern const struct kind network_socks5_kind;
-extern const struct kind ns_definition_kind;  /* these three live in the registry only */
+extern const struct kind ns_definition_kind; /* these three live in the registry only */
 extern const struct kind ns_dependency_kind;
 extern const struct kind ns_requirement_kind;
 extern const struct kind pg_scope_kind;

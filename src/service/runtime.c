@@ -8,6 +8,7 @@
 #include "actor/bus.h"
 #include "actor/group.h"
 #include "actor/process.h"
+#include "actor/service_table.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -16,6 +17,7 @@
 #include "engine/code.h"
 #include "registry/history.h"
 #include "security/policy_set.h"
+#include "service/http_app.h"
 #include "service/history_sqlite.h"
 #include "service/live.h"
 #include "service/network_swap.h"
@@ -60,6 +62,7 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->loop = loop_new();
 	rt->libraries = map_new();
 	rt->codes = map_new();
+	rt->staged_programs = map_new();
 	rt->staged_networks = map_new();
 	list_init(&rt->drains);
 	rt->supervisor = supervisor_new(rt);
@@ -67,6 +70,7 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->node.env = env_new();
 	rt->node.instances = instances_new();
 	rt->node.metrics = metrics_new();
+	rt->node.services = service_table_new();
 	bind_logger_install();
 	rt->node.scheduler = scheduler_new(&sc);
 	rt->node.bus = bus_new(rt->node.scheduler, rt->loop);
@@ -232,9 +236,11 @@ void runtime_free(struct runtime *rt)
 	loop_stop(rt->loop);
 	loop_run(rt->loop);
 	registry_free(rt->node.registry);
+	map_free(rt->staged_programs, NULL);
 	map_free(rt->staged_networks, NULL);
 	network_drains_free(rt);
 	supervisor_free(rt->supervisor);
+	http_app_free(rt->http);
 	bus_free(rt->node.bus);
 	groups_free(rt->node.groups);
 	policy_set_free(rt->node.policies);
@@ -242,6 +248,7 @@ void runtime_free(struct runtime *rt)
 	overlay_set_free(rt->node.overlays);
 	instances_free(rt->node.instances);
 	metrics_free(rt->node.metrics);
+	service_table_free(rt->node.services);
 	env_free(rt->node.env);
 	map_free(rt->libraries, unref_code);
 	map_free(rt->codes, unref_entry);

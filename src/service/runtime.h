@@ -31,6 +31,7 @@
 #include "registry/kind.h"
 #include "registry/registry.h"
 
+struct http_app;
 struct overlay_driver;
 struct supervisor;
 
@@ -63,8 +64,10 @@ struct runtime {
 	struct loop *loop;
 	struct supervisor *supervisor;
 	struct map *libraries;       /* entry id -> struct code *, library.lua */
+	struct map *staged_programs; /* of kind_lua.c, to go live with the change under way */
 	struct map *staged_networks; /* entry id -> struct overlay *, to go live with the change under way */
 	struct list drains;          /* of network_swap.c */
+	struct http_app *http;       /* of http_app.c; NULL: nothing is served */
 	struct map *codes;           /* entry id -> sources of programs, for rebuilding after a library changed */
 	int exit_code;
 	bool started;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/service_table.h"
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/buf.h"
@@ -105,6 +106,23 @@ uint64_t service_stop_timeout_ms(const struct service *s)
 	return s->lifecycle.stop_timeout_ms;
 }
 
+/* For system.supervisor.state(); of services whose entry is there, not of those that leave. */
+static void publish_status(struct service *s, const struct service_report *r)
+{
+	struct service_status status = {
+		.id = s->id,
+		.status = r->status,
+		.desired = r->desired,
+		.details = (char *)(uintptr_t)r->details, /* copied */
+		.retry_count = r->retry_count,
+		.last_update_ns = announce_now_ns(),
+		.started_at_ns = s->started_at_ns,
+	};
+
+	if (map_get(s->sv->services, s->id) == s)
+		service_table_put(s->sv->rt->node.services, &status);
+}
+
 static void set_state_because(struct service *s, enum service_state st, const char *details)
 {
 	struct service_report report = {
@@ -121,6 +139,7 @@ static void set_state_because(struct service *s, enum service_state st, const ch
 	if (st == SERVICE_RUNNING || st == SERVICE_STOPPING)
 		report.started_at_ns = s->started_at_ns;
 	log_debug("supervisor", "service state", LOG_STR("service", s->id), LOG_STR("state", service_state_name(st)));
+	publish_status(s, &report);
 	announce_service(s->sv->rt->node.bus, s->id, &report);
 }
 
@@ -494,6 +513,10 @@ static struct service *find_leaving(struct supervisor *sv, const char *id, const
 int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *needs, const struct service_ops *ops,
 	void *self, struct service **ret_service, struct err *err)
 {
+	const struct service_report unknown = {
+		.status = service_state_name(SERVICE_UNKNOWN),
+		.desired = service_state_name(SERVICE_STOPPED),
+	};
 	struct service *s = xcalloc(1, sizeof(*s));
 
 	s->sv = sv;
@@ -513,6 +536,7 @@ int supervisor_add_needing(struct supervisor *sv, struct entry *e, const char *n
 		lifecycle_require(&s->lifecycle, needs, true);
 	s->self = self;
 	service_free(map_set(sv->services, s->id, s));
+	publish_status(s, &unknown);
 	announce_service_registered(sv->rt->node.bus, s->id);
 	if (ret_service)
 		*ret_service = s;
@@ -542,6 +566,7 @@ void supervisor_remove(struct supervisor *sv, const char *id)
 
 	if (!s)
 		return;
+	service_table_remove(sv->rt->node.services, id);
 	if (sv->in_change) {
 		list_push_back(&sv->leaving, &s->leaving);
 		announce_service_removed(sv->rt->node.bus, s->id);
