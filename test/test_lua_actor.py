@@ -24,6 +24,12 @@ def test_program(wippy, folder, program, workers):
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
 
 
+@pytest.mark.parametrize("workers", [2, 3])
+def test_calls_are_spread(wippy, folder, workers):
+    r = wippy.run(folder, "run", "spread", str(workers), "--set", f"supervisor.host.worker_count={workers}", timeout=60)
+    assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
+
+
 def resident_kib(pid):
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):

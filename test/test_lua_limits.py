@@ -25,6 +25,11 @@ def test_program(wippy, folder, program, workers):
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
 
 
+def test_children_that_never_lived_leave_their_places(wippy, folder):
+    r = wippy.run(folder, "run", "stillborn", "2", "--set", "supervisor.host.worker_count=2", timeout=60)
+    assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
+
+
 @pytest.mark.skipif(os.environ.get("WIPPY_SANITIZER") == "thread", reason="the thread sanitizer holds back the signal that interrupts a bare loop")
 def test_a_callback_without_an_end(wippy, folder):
     r = wippy.run(folder, "run", "held", "--set", "supervisor.host.worker_count=1", timeout=60)

@@ -40,3 +40,9 @@ def test_order(wippy, folder, workers, senders, receivers, amount):
 def test_spawn_in_a_crowd(wippy, folder, workers):
     """What is done to a child right after spawn() holds, also when another worker makes it later."""
     run(wippy, folder, workers, "ahead", str(BEYOND_ONE_WORKER))
+
+
+@pytest.mark.parametrize("workers, claimers", [(1, 3), (3, 3), (4, 8)])
+def test_names_claimed_at_once(wippy, folder, workers, claimers):
+    """Whoever finds a name just claimed by another finds a process that takes messages."""
+    run(wippy, folder, workers, "claims", "5" if SANITIZED else "40", str(claimers))

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -227,6 +228,16 @@ def test_refused_token_stores(wippy, folder, field, words):
     edit(folder, "kind: security.token_store\n    store: token_data", f"kind: security.token_store\n    {field}")
     r = wippy.run(folder, "run", "objects")
     assert r.code == 1 and "failed to decode token store config: invalid configuration: " in r.stderr and words in r.stderr, r
+
+
+def test_unsigned_tokens_in_a_database_are_warned_of_once(wippy, folder):
+    """Whoever reads the database can use them: that is said, once; with a key there is nothing to say."""
+    sqlite3.connect(folder / "tokens.db").execute("CREATE TABLE kv (key TEXT PRIMARY KEY, value TEXT, expires_at TIMESTAMP)")
+    edit(folder, "  - name: token_data\n    kind: store.memory\n", "  - name: db\n    kind: db.sql.sqlite\n    file: ./tokens.db\n"
+         "    lifecycle: { auto_start: true }\n\n  - name: token_data\n    kind: store.sql\n    database: app:db\n    table_name: kv\n")
+    for store, times in [("app:plain_tokens", 1), ("app:signed_tokens", 0)]:
+        r = wippy.run(folder, "run", "-v", "mint", store)
+        assert r.code == 0 and r.stderr.count("tokens are stored unsigned") == times, r
 
 
 # -- policies as entries ---------------------------------------------------------------------------------------------------

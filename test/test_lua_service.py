@@ -4,6 +4,8 @@ import re
 import textwrap
 import time
 
+import pytest
+
 HOSTS = """
 version: "1.0"
 namespace: app
@@ -214,22 +216,76 @@ def test_refused_entries(wippy, project):
         assert r.code == 1 and words in r.stderr and "app:s" in r.stderr, (fields_text, r)
 
 
-def test_security_without_policies_denies(wippy, project):
+@pytest.mark.parametrize("strict, outcome", [(False, "spawned {app:processes|"), (True, "spawned nil PermissionDenied")])
+def test_security_whose_policies_do_not_exist(wippy, project, strict, outcome):
+    """It gives no scope, loudly: then everything is allowed, or in strict mode nothing."""
     folder = make(project, """
         - name: s
           kind: process.service
           process: tries
           host: app:processes
-          lifecycle: {auto_start: true, security: {actor: {id: svc}, policies: ["app:none"]}}
+          lifecycle: {auto_start: true, security: {actor: {id: svc}, policies: ["app:none"], groups: ["app:nobody"]}}
     """, tries="""
         return { main = function()
-          local pid, err = process.spawn("app:tries", "app:processes")
-          print("spawned", pid, err and err:kind())
+          local pid, err = process.spawn("app:child", "app:processes")
+          print("spawned " .. tostring(pid) .. " " .. tostring(err and err:kind()))
+          process.events():receive()
         end }
-    """)
+    """, child="return { main = function() end }")
+    if strict:
+        (folder / ".wippy.yaml").write_text('version: "1.0"\nsecurity:\n  strict_mode: true\n')
     with wippy.start(folder, "run") as r:
         r.wait_for("spawned")
-        assert "spawned nil PermissionDenied\t" in output(r), output(r)
+        assert outcome in output(r), output(r)
+        missing = [fields(line) for line in lines(r, "lifecycle.security names what does not exist")]
+        assert sorted((m["service"], m["id"]) for m in missing) == [("app:s", "app:nobody"), ("app:s", "app:none")], output(r)
+        assert len(lines(r, "nothing that lifecycle.security names exists")) == 1, output(r)
+        r.signal()
+        assert r.wait() == 0
+
+
+def test_started_again_while_the_old_process_lingers(wippy, project):
+    """A process that outlives its stop_timeout is left alone; when it ends at last, that is not the end of the run that came after it."""
+    folder = make(project, """
+        - {name: s, kind: process.service, process: lingers, host: app:processes, lifecycle: {auto_start: true, stop_timeout: 100ms}}
+        - {name: c, kind: process.service, process: control, host: app:processes, lifecycle: {auto_start: true}}
+        - {name: control, kind: process.lua, source: file://control.lua, modules: [time, events]}
+    """, lingers="""
+        return { main = function()
+          local who = process.registry.lookup("first") and "second" or "first"
+          process.registry.register(who)
+          print(who .. " runs")
+          process.events():receive()
+          print(who .. " is told")
+          if who == "first" then process.inbox():receive() end
+          print(who .. " ends")
+        end }
+    """)
+    project({"src/control.lua": textwrap.dedent("""
+        local time, events = require("time"), require("events")
+        local function await(name)
+          while not process.registry.lookup(name) do time.sleep("5ms") end
+        end
+        local function ask(kind) events.send("supervisor", "service." .. kind, "app:s") end
+        return { main = function()
+          await("first")
+          time.sleep("50ms")
+          ask("stop")
+          time.sleep("300ms")
+          ask("start")
+          await("second")
+          time.sleep("50ms")
+          process.send("first", "go")
+          time.sleep("100ms")
+          print("asks again")
+          ask("stop")
+          process.events():receive()
+        end }
+    """)})
+    with wippy.start(folder, "run") as r:
+        r.wait_for("second ends")
+        assert output(r).index("first ends") < output(r).index("asks again") < output(r).index("second is told"), output(r)
+        assert len(lines(r, "second runs")) == 1 and not lines(r, "service exited"), output(r)
         r.signal()
         assert r.wait() == 0
 

@@ -313,6 +313,66 @@ def test_set_and_profiles_and_files_in_order(wippy, go):
     assert is_json("--config", "a.yaml", "--profile", "c", "--set", "logger.encoding=json")
 
 
+DISABLING = """version: "1.0"
+disable:
+  entries: ["app:one"]
+profiles:
+  more: {disable: {entries: {add: ["app:two"]}}}
+  less: {disable: {entries: {remove: ["app:one"]}, namespaces: {add: [other]}}}
+  only: {disable: {entries: ["app:two"]}}
+"""
+
+
+@pytest.mark.parametrize("profiles, kept", [
+    ([], "app:two other:three"),
+    (["more"], "other:three"),
+    (["less"], "app:one app:two"),
+    (["more", "less"], "app:one"),
+    (["less", "more"], "app:one"),
+    (["only"], "app:one other:three"),
+])
+def test_profiles_disable_more_or_less(wippy, project, profiles, kept):
+    index = 'version: "1.0"\nnamespace: {}\nentries:\n'
+    folder = project({
+        "src/_index.yaml": index.format("app") + """
+  - {name: terminal, kind: terminal.host, lifecycle: {auto_start: true}}
+  - {name: one, kind: registry.entry, text: x}
+  - {name: two, kind: registry.entry, text: x}
+  - name: show
+    kind: process.lua
+    meta: {command: {name: show}}
+    source: |
+      local registry = require("registry")
+      local io = require("io")
+      return {main = function()
+          local ids = {}
+          for i, e in ipairs(registry.find({[".kind"] = "registry.entry"})) do ids[i] = e.id end
+          table.sort(ids)
+          io.print(table.concat(ids, " "))
+          return 0
+      end}
+    method: main
+    modules: [registry, io]
+""", "src/other/_index.yaml": index.format("other") + "  - {name: three, kind: registry.entry, text: x}\n",
+        ".wippy.yaml": DISABLING})
+    r = wippy.run(folder, "run", *[w for p in profiles for w in ("--profile", p)], "show")
+    assert r.stdout == kept + "\n", r
+
+
+@pytest.mark.parametrize("body, words", [
+    ("disable: {entries: {add: [\"app:x\"]}}", "disable.entries: expected a list of patterns, got map"),
+    ("disable: {namespaces: 5}", "disable.namespaces: expected a list of patterns, got"),
+    ("profiles: {a: {disable: {entries: {add: x}}}}", "profile 'a': disable.entries: add and remove are lists of patterns"),
+    ("profiles: {a: {vars: {home: \"${env:HOME}\"}}}", "profile 'a': ${env:...} is not allowed in its variable 'home'"),
+])
+def test_profiles_that_cannot_be_used(wippy, project, body, words):
+    profiles = "" if "profiles" in body else "profiles: {a: {}}\n"
+    folder = project({"src/_index.yaml": 'version: "1.0"\nnamespace: app\nentries: []\n',
+                      ".wippy.yaml": f'version: "1.0"\n{profiles}{body}\n'})
+    r = wippy.run(folder, "run", "--profile", "a", "show")
+    assert r.code == 1 and words in r.stderr and len(r.stderr.strip().splitlines()) == 1, r
+
+
 def test_unknown_keys_are_warned_of_with_their_line(wippy, go):
     (go / ".wippy.yaml").write_text('version: "1.0"\nnetwork_service:\n  default_netwrk: app:tor\nlogger:\n  encodin: json\n')
     r = wippy.run(go, "-v", "run", "go", "nothing")

@@ -396,7 +396,13 @@ local function main()
   changes:update({ id = "app:plain", kind = "registry.entry", meta = {}, data = { v = "program's" } })
   local version, err = changes:apply()
   io.print(version and "applied" or tostring(err))
+  local io_back = false
   while true do
+    if not io_back and registry.get("app:back") then
+      io_back = true
+      local ok, why = registry.apply_version(registry.history():get_version(0))
+      io.print("back " .. tostring(why))
+    end
     local e = registry.get("made:here")
     local p = registry.get("app:plain")
     io.print((e and "there" or "gone") .. " " .. tostring(p and p.data.v))
@@ -436,6 +442,10 @@ def test_what_programs_made_stays(wippy, project, history):
         w.edit("src/_index.yaml", "name: plain, kind: registry.entry, v: first", "name: plain, kind: registry.entry, v: third")
         if history == "memory":
             w.wait_for("watch: app:plain was changed by a program meanwhile and stays so")
+            # Back to what the files say means what they say now.
+            w.write("src/_index.yaml", (folder / "src/_index.yaml").read_text() + "  - {name: back, kind: registry.entry}\n")
+            w.wait_for("back nil")
+            w.wait_for("gone third")
         else:
             # Without a history nobody knows that it was a program: the file counts.
             w.wait_for("there third")

@@ -172,6 +172,14 @@ local function walk(way, at, url)
     end
     return value or { error = tostring(err), kind = err:kind() }
   end
+  if edge.by == "async" or edge.by == "retry" or edge.by == "process_function" then
+    local target = edge.by == "process_function" and "app:step_pf" or "app:step_f"
+    local retry = edge.by == "retry" and { max_attempts = 2 } or nil
+    local future = assert(funcs.new():with_options({ network = edge.network, retry = retry }):async(target, way, at + 1, url))
+    future:channel():receive()
+    local payload, err = future:result()
+    return payload and payload:data() or { error = tostring(err), kind = err:kind() }
+  end
   if edge.by == "exec" then
     local value, err = process.exec("app:step_p", "app:processes", way, at + 1, url)
     return value or { error = tostring(err), kind = err:kind() }
@@ -219,6 +227,9 @@ def edges():
     for by in ("call", "pinned", *SPAWNS):
         for network in CHOICES:
             yield {"by": by, "network": network} if network is not None else {"by": by}
+    for by in ("async", "retry", "process_function"):
+        for network in (None, "app:a", ""):
+            yield {"by": by, "network": network} if network is not None else {"by": by}
     yield {"by": "exec"}
     yield {"by": "coroutine"}
 
@@ -262,7 +273,8 @@ def test_every_edge_with_every_choice(lua, overlay, start_rig, tmp_path, default
     rows = [{"way": way, "url": f"http://127.1.{i // 250}.{i % 250 + 1}:{server.port}/"} for i, way in enumerate(ways())]
     r = lua(WALK_ALL.replace("ROWS", json.dumps(rows)), functions={"step_f": STEP}, processes={"step_p": STEP},
             overlays=[overlay(n, proxy.port, username=n, password="x") for n in "abd"], timeout=60,
-            entries=[lua.entry("pinned", STEP, "function.lua", meta={"options": {"network": PINNED_TO}})],
+            entries=[lua.entry("pinned", STEP, "function.lua", meta={"options": {"network": PINNED_TO}}),
+                     lua.entry("step_pf", STEP, "process.lua", meta={"default_host": "app:processes"})],
             config={"supervisor": {"host": {"worker_count": 4}}, "network_service": {"default_network": default or ""}})
     came = {}
     for record in proxy.records():

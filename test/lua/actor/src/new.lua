@@ -1,4 +1,3 @@
-local time = require("time")
 local ctx = require("ctx")
 
 return {

@@ -1,7 +1,6 @@
 -- Rules of processes and calls, one after the other, that no other program here looks at.
 local time = require("time")
 local funcs = require("funcs")
-local ctx = require("ctx")
 local check = require("check")
 
 local HOST = "app:processes"

@@ -55,6 +55,20 @@ local function common(name, s)
     failed(say("nil"), v, e, "Invalid", "value is required")
     v, e = s:set("a", function() end)
     failed(say("a function"), v, e, "Invalid", "store set: a function cannot be stored")
+    local shared = { n = 1 }
+    for _, row in ipairs({
+        { { call = print }, "a function cannot be stored: value.call" },
+        { { shared, shared, { list = { 1, 2, function() end } } }, "a function cannot be stored: value[3].list[3]" },
+        { { a = { [print] = 1 } }, "a function cannot be stored: value.a[a function]" },
+        { { a = { co = coroutine.create(print) } }, "a thread cannot be stored: value.a.co" },
+        { { a = { s } }, "a userdata cannot be stored: value.a[1]" },
+    }) do
+        v, e = s:set("a", row[1])
+        failed(say(row[2]), v, e, "Invalid", "store set: " .. row[2])
+        v, e = s:put("a", row[1])
+        failed(say(row[2]), v, e, "Invalid", "store put: " .. row[2])
+    end
+    check.equal(say("nothing was stored"), s:has("a"), false)
     v, e = s:set("a", 1, -1)
     failed(say("ttl"), v, e, "Invalid", "ttl must be a non-negative number")
 

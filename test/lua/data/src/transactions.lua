@@ -101,6 +101,27 @@ local function owning(db)
     db:execute("DELETE FROM acct WHERE id IN ('inside', 'outside')")
 end
 
+-- A BEGIN in a text does not outlive it: nobody else's statements hang on it.
+local function stray(db)
+    local said = "the SQL text began a transaction and did not end it, so it was rolled back: use db:begin()"
+    local v, e = db:execute("BEGIN")
+    failed("stray BEGIN", v, e, "Invalid", said)
+    local st = db:prepare("BEGIN IMMEDIATE")
+    v, e = st:execute()
+    failed("prepared BEGIN", v, e, "Invalid", said)
+    v, e = db:execute("COMMIT")
+    failed("nothing to commit", v, e, "Invalid", "cannot commit - no transaction is active")
+    v = db:execute("BEGIN; INSERT INTO acct VALUES ('whole', 1); DELETE FROM acct WHERE id = 'whole'; COMMIT")
+    check.equal("ended in the same text", type(v), "table")
+    local tx = db:begin()
+    check.equal("a COMMIT of one's own", type(tx:execute("COMMIT")), "table")
+    v, e = tx:execute("INSERT INTO acct VALUES ('late', 1)")
+    failed("after it", v, e, "Invalid", "this transaction has ended, after an error or by a COMMIT or ROLLBACK in its SQL: "
+        .. "call tx:rollback() and begin another")
+    check.equal("tx:rollback()", tx:rollback(), true)
+    check.equal("nothing is left", db:query("SELECT count(*) AS n FROM acct WHERE id IN ('whole', 'late')")[1].n, 0)
+end
+
 local function ending(db)
     local begun = process.listen("begun")
     local before = count(db)
@@ -123,6 +144,7 @@ local function main()
     states(db)
     savepoints(db)
     owning(db)
+    stray(db)
     ending(db)
     return check.over()
 end

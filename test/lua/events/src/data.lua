@@ -2,7 +2,6 @@
 local events = require("events")
 local check = require("check")
 local channel = require("channel")
-local time = require("time")
 
 local function main()
     local one, two = events.subscribe("data"), events.subscribe("data")

@@ -2,7 +2,6 @@
 local events = require("events")
 local check = require("check")
 local funcs = require("funcs")
-local time = require("time")
 
 local function main()
     local ready, ends = process.listen("ready"), process.events()

@@ -1,7 +1,6 @@
 -- Many publishers and readers over all workers: everyone hears the same, in the same order, nothing is lost.
 local check = require("check")
 local events = require("events")
-local time = require("time")
 
 local PUBLISHERS, READERS, EACH = 6, 4, 2000
 

@@ -1,6 +1,5 @@
 -- process.cancel() with a deadline.
 local time = require("time")
-local funcs = require("funcs")
 local check = require("check")
 
 local HOST = "app:processes"

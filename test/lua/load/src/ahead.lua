@@ -1,4 +1,3 @@
-local io = require("io")
 local check = require("check")
 
 local HOST = "app:processes"

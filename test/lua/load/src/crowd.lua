@@ -1,4 +1,3 @@
-local io = require("io")
 local check = require("check")
 
 -- So many processes alive at once, each of which answers, in two rounds; then all end.

@@ -1,5 +1,4 @@
 local json = require("json")
-local yaml = require("yaml")
 local funcs = require("funcs")
 local check = require("check")
 

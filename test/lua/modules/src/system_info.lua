@@ -1,5 +1,9 @@
 local system = require("system")
 local check = require("check")
+local events = require("events")
+local os = require("os")
+local process = require("process")
+local time = require("time")
 
 local function main()
     local names = {}
@@ -41,6 +45,29 @@ local function main()
     check.failed("no host", v, err, errors.INVALID, "host ID required")
     v, err = system.hosts.processes("app:none")
     check.failed("unknown host", v, err, errors.NOT_FOUND, "host not found: app:none")
+    -- Services.
+    local now = os.time() * 1000000000
+    local state = system.supervisor.state("app:terminal")
+    check.equal("a service", state.id .. " " .. state.status .. " " .. state.desired, "app:terminal running running")
+    check.equal("its retries", state.retry_count, 0)
+    check.yes("its times", state.started_at > now - 3600000000000 and state.last_update >= state.started_at)
+    check.equal("no details", state.details, nil)
+    local ids = {}
+    for i, s in ipairs(system.supervisor.states()) do ids[i] = s.id .. "=" .. s.status end
+    check.equal("all services", table.concat(ids, " "), "app:broken=unknown app:terminal=running app:workers=running")
+    check.equal("never started", system.supervisor.state("app:broken").started_at, 0)
+    events.send("supervisor", "service.start", "app:broken")
+    for _ = 1, 500 do
+        state = system.supervisor.state("app:broken")
+        if state.status == "failed" then break end
+        time.sleep("10ms")
+    end
+    check.yes("why it failed", string.find(state.details or "", "broken on purpose", 1, true))
+    v, err = system.supervisor.state("app:none")
+    check.failed("unknown service", v, err, errors.NOT_FOUND, "service not found: app:none")
+    v, err = system.supervisor.state("")
+    check.failed("no service", v, err, errors.INVALID, "service ID required")
+    check.equal("state(5) raises", pcall(function() return system.supervisor.state({} :: any) end), false)
     -- Limits are those of the configuration.
     check.equal("limit", math.type(system.memory.get_limit()), "integer")
     v, err = system.memory.set_limit(1000000)
