@@ -1,0 +1,1 @@
+return { main = function(name: string) return "Hello, " .. name end }
