@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
+read -ra libraries <<<"$(pkg-config --libs libfyaml jansson libpcre2-8)"
 ${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -Isrc bench/security/decide.c src/security/*.c src/registry/entry.c src/value/*.c src/base/*.c \
-	-o "$out" $(pkg-config --libs libfyaml jansson libpcre2-8) -lm -pthread
+	-o "$out" "${libraries[@]}" -lm -pthread
 "$out"

@@ -12,7 +12,7 @@ struct call {
 	struct program *program;
 	struct frame *frame; /* while it waits for a place */
 	struct packed *args;
-	struct process *process; /* NULL while it waits */
+	struct process *process;   /* NULL while it waits */
 	struct exchange *exchange; /* NULL: it answers no HTTP request */
 	call_done_fn *done;
 	void *arg;

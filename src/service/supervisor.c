@@ -451,10 +451,9 @@ static void service_free(void *v)
 
 static void free_services(struct list *services)
 {
-	struct list *l;
-
-	while ((l = list_pop_front(services)))
+	list_for_each_safe(l, next, services)
 		service_free(list_entry(l, struct service, leaving));
+	list_init(services);
 }
 
 static void on_gone(struct loop_timer *t)

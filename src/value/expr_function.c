@@ -83,7 +83,7 @@ static int count(
 {
 	unsigned deep = r->deep;
 	size_t n = 0;
-	bool yes;
+	bool yes = false;
 
 	for (size_t i = 0; i < value_count(list) && n <= enough; i++) {
 		const struct value *item = value_at(list, i);
@@ -106,7 +106,7 @@ static int count(
 static int each_any(struct expr_run *r, const struct value *list, const struct node *closure, const struct value *extra,
 	struct value **ret_value)
 {
-	size_t n;
+	size_t n = 0;
 
 	(void)extra;
 	if (count(r, list, closure, 0, &n) < 0)
@@ -118,7 +118,7 @@ static int each_any(struct expr_run *r, const struct value *list, const struct n
 static int each_none(struct expr_run *r, const struct value *list, const struct node *closure,
 	const struct value *extra, struct value **ret_value)
 {
-	size_t n;
+	size_t n = 0;
 
 	(void)extra;
 	if (count(r, list, closure, 0, &n) < 0)
@@ -130,7 +130,7 @@ static int each_none(struct expr_run *r, const struct value *list, const struct 
 static int each_one(struct expr_run *r, const struct value *list, const struct node *closure, const struct value *extra,
 	struct value **ret_value)
 {
-	size_t n;
+	size_t n = 0;
 
 	(void)extra;
 	if (count(r, list, closure, 1, &n) < 0)
@@ -142,7 +142,7 @@ static int each_one(struct expr_run *r, const struct value *list, const struct n
 static int each_count(struct expr_run *r, const struct value *list, const struct node *closure,
 	const struct value *extra, struct value **ret_value)
 {
-	size_t n;
+	size_t n = 0;
 
 	(void)extra;
 	if (count(r, list, closure, SIZE_MAX, &n) < 0)
@@ -194,7 +194,7 @@ static int each_filter(struct expr_run *r, const struct value *list, const struc
 {
 	struct value *made = value_list();
 	unsigned deep = r->deep;
-	bool yes;
+	bool yes = false;
 
 	(void)extra;
 	for (size_t i = 0; i < value_count(list); i++) {
@@ -214,7 +214,7 @@ static int find(struct expr_run *r, const struct value *list, const struct node 
 {
 	size_t n = value_count(list);
 	unsigned deep = r->deep;
-	bool yes;
+	bool yes = false;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t at = last ? n - 1 - i : i;
@@ -283,7 +283,7 @@ static int each_find_last_index(struct expr_run *r, const struct value *list, co
 static int each_sum(struct expr_run *r, const struct value *list, const struct node *closure, const struct value *extra,
 	struct value **ret_value)
 {
-	struct value *sum = value_int(0), *v, *more;
+	struct value *sum = value_int(0), *v, *more = NULL;
 	unsigned deep = r->deep;
 	int rc;
 

@@ -182,9 +182,9 @@ static void failures_leave_nothing(void **state)
 		{"- {id: 'n:a'}\n- {id: 'n:z', kind: test.godo}\n",
 			"failed to load state: f.yaml:2: entry n:z: field 'kind': no listener for kind 'test.godo'; "
 			"did you mean 'test.good'?"},
-		{"- {id: 'n:a'}\n- {id: 'n:z', needs: gone}\n",
-			"failed to load state: unresolved dependencies after retry: n:z: f.yaml:2: entry n:z: gone is not "
-			"there"},
+		{"- {id: 'n:a'}\n- {id: 'n:z', needs: gone}\n", "failed to load state: unresolved dependencies after "
+								"retry: n:z: f.yaml:2: entry n:z: gone is not "
+								"there"},
 		{"- {id: 'n:a'}\n- {id: 'n:y', needs: gone}\n- {id: 'n:z', needs: y}\n",
 			"failed to load state: unresolved dependencies after retry: n:y,n:z: f.yaml:2: entry n:y: "
 			"gone is not there"},
