@@ -120,6 +120,8 @@ def run_blocks(wippy, folder, blocks):
 
 @pytest.mark.parametrize("blocks", example_projects())
 def test_example(wippy, tmp_path, blocks):
+    if os.environ.get("WIPPY_SANITIZER") == "thread" and any("while true do end" in b.text() for b in blocks):
+        pytest.skip("the thread sanitizer holds back the signal that interrupts a bare loop")
     for line, command, expected, got in run_blocks(wippy, tmp_path, blocks):
         assert matches(expected, got), f"line {line}: $ {command}\n-- expected\n{expected}-- got\n{got}"
 
