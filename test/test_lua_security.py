@@ -244,7 +244,7 @@ def test_unsigned_tokens_in_a_database_are_warned_of_once(wippy, folder):
 
 @pytest.mark.parametrize("kind, policy, words", [
     ("security.policy", "{ actions: '', resources: '*', effect: allow }", "actions string cannot be empty"),
-    ("security.policy", "{ actions: '*', resources: '*', effect: maybe }", "invalid policy effect: maybe"),
+    ("security.policy", "{ actions: '*', resources: '*', effect: maybe }", "invalid policy effect: maybe (allow or deny)"),
     ("security.policy", "{ actions: '*', resources: '*', effect: deny, conditions: [{ field: a, operator: eq }] }",
      "condition 0: value or value_from is required"),
     ("security.policy.expr", "{ actions: '*', resources: '*', effect: deny }", "expression is required"),
@@ -312,7 +312,7 @@ def test_explain_as_json(wippy, folder):
 
 @pytest.mark.parametrize("args, words", [
     (["u", "a", "b"], "name the scope: --group NS:NAME or --policy NS:NAME, as often as needed"),
-    (["u", "a", "b", "-g", "app:none"], "group not found: app:none"),
+    (["u", "a", "b", "-g", "app:none"], "group not found: app:none (no policy lists it under groups)"),
     (["u", "a", "b", "-p", "allow_all"], "policy not found: allow_all (a full id is needed: namespace:name)"),
     (["u", "a"], "explain takes ACTOR, ACTION and RESOURCE, got 2 arguments"),
     (["u", "a", "b", "-g", "app:untrusted", "--meta", "x"], 'expected KEY=VALUE, got "x"'),

@@ -105,9 +105,12 @@ static void note_missing(void *arg, const char *what, const char *id)
 {
 	struct err *e = arg;
 
+	const char *hint = strcmp(what, "group") == 0 ? " (no policy lists it under groups)" : "";
+
+	if (!strchr(id, ':'))
+		hint = " (a full id is needed: namespace:name)";
 	if (!e->text[0])
-		err_set(e, ERR_NOT_FOUND, "%s not found: %.256s%s", what, id,
-			strchr(id, ':') ? "" : " (a full id is needed: namespace:name)");
+		err_set(e, ERR_NOT_FOUND, "%s not found: %.256s%s", what, id, hint);
 }
 
 /* Unlike at run time, a name that finds nothing is an error: it is most likely the answer to the question. */

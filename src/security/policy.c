@@ -39,7 +39,8 @@ static int read_effect(struct policy *p, const struct value *v, struct err *e)
 	else if (strcmp(text, "deny") == 0)
 		p->effect = VERDICT_DENY;
 	else
-		return err_set(e, ERR_INVALID, "invalid policy effect: %.100s", text);
+		return err_set(
+			e, ERR_INVALID, "invalid policy effect: %.100s%s(allow or deny)", text, *text ? " " : "");
 	return 0;
 }
 
