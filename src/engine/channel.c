@@ -222,7 +222,7 @@ enum channel_result channel_try_receive(lua_State *L, struct channel *ch, int se
 }
 
 /* So many in a row; then the coroutine is suspended as usual, and others have their turn. */
-enum { SUPPLIES_MAX = 32 };
+enum { SUPPLIES_MAX = 128 };
 
 bool channel_supply(lua_State *L, struct channel *ch)
 {
@@ -254,7 +254,7 @@ struct channel *channel_push_new(lua_State *L, size_t capacity)
 static void anchor(lua_State *L, struct channel *ch, struct task *t)
 {
 	lua_pushvalue(L, -1);
-	ch->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+	ch->anchor = anchor_put(L);
 	ch->holds = 1;
 	ch->feeds = t;
 	list_push_back(&t->feeds, &ch->feed_link);
@@ -316,7 +316,9 @@ void channel_release(struct channel *ch)
 		return;
 	list_remove(&ch->feed_link);
 	ch->feeds = NULL;
-	luaL_unref(ch->heap->L, LUA_REGISTRYINDEX, ch->anchor);
+	anchor_drop(ch->heap, ch->anchor);
+	if (ch->heap->last_held == ch)
+		ch->heap->last_held = NULL;
 }
 
 void channel_release_all(struct task *t)

@@ -104,6 +104,9 @@ int code_new(const struct code_spec *spec, struct code **ret_code, struct err *e
 	}
 	c->text = out.lua; /* ours now */
 	c->text_len = out.len;
+	c->names_globals = strstr(c->text, "_G") != NULL;
+	for (size_t i = 0; i < c->ndependencies; i++)
+		c->names_globals |= c->dependencies[i].library->names_globals;
 	if (c->ndependencies > 0)
 		qsort(c->dependencies, c->ndependencies, sizeof(*c->dependencies), compare_dependencies);
 	c->serial = atomic_fetch_add_explicit(&next_serial, 1, memory_order_relaxed);

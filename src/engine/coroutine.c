@@ -22,7 +22,7 @@ struct coroutine *coroutine_new(struct task *t)
 	} else {
 		co = heap_alloc(h, sizeof(*co));
 		co->L = lua_newthread(h->L);
-		co->anchor = luaL_ref(h->L, LUA_REGISTRYINDEX);
+		co->anchor = anchor_put(h->L);
 		/* A new thread inherits the hook of the main one, which may be watching a chunk. */
 		lua_sethook(co->L, NULL, 0, 0);
 		list_init(&co->ready);
@@ -58,7 +58,7 @@ void coroutine_free(struct coroutine *co)
 		return;
 	}
 	/* A stopped thread is simply dropped: closing it would run code of the program. */
-	luaL_unref(h->L, LUA_REGISTRYINDEX, co->anchor);
+	anchor_drop(h, co->anchor);
 	heap_dealloc(h, co, sizeof(*co));
 }
 
@@ -93,6 +93,7 @@ int coroutine_step(struct coroutine *co, enum stop *ret_stop, int *ret_nresults)
 	h->enforce = true;
 	h->over_cap = false;
 	h->nsupplied = 0;
+	h->nhanded = 0;
 	h->stop = STOP_NONE;
 	h->running = co->L;
 	status = lua_resume(co->L, running ? running : h->L, nargs, ret_nresults);

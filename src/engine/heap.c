@@ -17,10 +17,11 @@ enum {
 	MIB = 1024 * 1024,
 	STEP_MUL = 200,
 	STEP_MUL_IDLE = 40,
-	GARBAGE_MIN = 1 * MIB, /* may gather before a cycle begins, however small the heap */
+	GARBAGE_MIN = 4 * MIB, /* may gather before a cycle begins, however small the heap */
 	PAUSE_MIN = 200,
-	PAUSE_MAX = 1000,             /* of a cycle's begin: percent of what the last one left */
-	GIVE_BACK_MIN = 32 * MIB,     /* large blocks freed that are worth asking malloc for */
+	PAUSE_MAX = 1000,         /* of a cycle's begin: percent of what the last one left */
+	GIVE_BACK_MIN = 32 * MIB, /* large blocks freed that are worth asking malloc for */
+	ANCHORS_AT_ONCE = 64,
 	IDLE_GROWTH_MIN = 256 * 1024, /* not worth a cycle below, and ... */
 	IDLE_GROWTH_DEN = 4,          /* ... below a quarter of what was there */
 };
@@ -76,6 +77,49 @@ struct failure *heap_memory_failure(const struct heap *h)
 	else
 		n = snprintf(text, sizeof(text), "memory limit of %zu bytes reached", h->used_max);
 	return failure_new("Internal", ERR_RETRY_UNKNOWN, text, (size_t)n, NULL, NULL, NULL);
+}
+
+/* -- anchors ------------------------------------------------------------------------------------------- */
+
+/* Free indices hold `false`, so that luaL_ref(), which looks for the registry's end, never meets a gap. */
+static void reserve_anchors(struct heap *h, lua_State *L)
+{
+	int end = (int)lua_rawlen(L, LUA_REGISTRYINDEX);
+
+	/* Room for all that were ever reserved: giving one back never fails. */
+	h->anchors = xreallocarray(h->anchors, h->anchors_cap + ANCHORS_AT_ONCE, sizeof(*h->anchors));
+	for (int i = ANCHORS_AT_ONCE; i > 0; i--) {
+		lua_pushboolean(L, 0);
+		lua_rawseti(L, LUA_REGISTRYINDEX, end + ANCHORS_AT_ONCE + 1 - i);
+		h->anchors_cap++;
+		h->anchors[h->nanchors++] = end + ANCHORS_AT_ONCE + 1 - i;
+	}
+}
+
+int anchor_put(lua_State *L)
+{
+	struct heap *h = thread_heap(L);
+	int index;
+
+	/* Nil would be a gap. */
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		return LUA_NOREF;
+	}
+	if (h->nanchors == 0)
+		reserve_anchors(h, L);
+	index = h->anchors[--h->nanchors];
+	lua_rawseti(L, LUA_REGISTRYINDEX, index);
+	return index;
+}
+
+void anchor_drop(struct heap *h, int index)
+{
+	if (index == LUA_NOREF)
+		return;
+	lua_pushboolean(h->L, 0);
+	lua_rawseti(h->L, LUA_REGISTRYINDEX, index);
+	h->anchors[h->nanchors++] = index;
 }
 
 /* -- base globals -------------------------------------------------------------------------------------- */
@@ -228,6 +272,7 @@ void heap_free(struct heap *h)
 	h->pool.closing = 1;
 	lua_close(h->L);
 	pool_done(&h->pool);
+	free(h->anchors);
 	free(h);
 }
 
@@ -287,8 +332,10 @@ bool heap_collect_step(struct heap *h)
 	lua_gc(h->L, LUA_GCINC, 0, STEP_MUL_IDLE, 0);
 	over = lua_gc(h->L, LUA_GCSTEP, 0) != 0;
 	lua_gc(h->L, LUA_GCINC, 0, STEP_MUL, 0);
-	if (over)
+	if (over) {
 		h->used_idle = h->used;
+		pool_trim(&h->pool);
+	}
 	return over;
 }
 

@@ -84,6 +84,7 @@ struct making {
 	struct loaded *loaded;
 	struct loaded **libraries;
 	const char *alias; /* of the dependency that runs, NULL: the entry's own chunk */
+	bool steady;       /* it ran before and had the method */
 	bool has_method;
 	int globals;
 	int export;
@@ -148,14 +149,16 @@ static int l_make(lua_State *L)
 	int globals;
 
 	m->heap->strange_call = false; /* the call of this function was noted, if any is */
-	lua_createtable(L, 0, 1);
+	lua_createtable(L, 0, c->names_globals ? 1 : 0);
 	globals = lua_gettop(L);
-	lua_pushvalue(L, globals);
-	lua_setfield(L, globals, "_G");
+	if (c->names_globals) {
+		lua_pushvalue(L, globals);
+		lua_setfield(L, globals, "_G");
+	}
 	push_meta(m->heap, L, m->loaded);
 	lua_setmetatable(L, globals);
 	lua_pushvalue(L, globals);
-	m->globals = luaL_ref(L, LUA_REGISTRYINDEX);
+	m->globals = anchor_put(L);
 	m->heap->loading_globals = m->globals;
 	for (size_t i = 0; i < c->ndependencies; i++) {
 		m->alias = c->dependencies[i].alias;
@@ -170,8 +173,8 @@ static int l_make(lua_State *L)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, m->loaded->factory);
 	lua_pushvalue(L, globals);
 	lua_call(L, 1, 1);
-	m->has_method = has_method(L, lua_gettop(L), c->method);
-	m->export = luaL_ref(L, LUA_REGISTRYINDEX);
+	m->has_method = m->steady || has_method(L, lua_gettop(L), c->method);
+	m->export = anchor_put(L);
 	return 0;
 }
 
@@ -252,7 +255,7 @@ static int run_chunks(struct heap *h, struct making *m, uint64_t deadline_ns, st
 
 int instance_new(struct heap *h, struct code *code, uint64_t deadline_ns, struct instance **ret_instance, struct err *e)
 {
-	struct making m = {.heap = h, .globals = LUA_NOREF, .export = LUA_NOREF};
+	struct making m = {.heap = h, .steady = code_is_steady(code), .globals = LUA_NOREF, .export = LUA_NOREF};
 	struct loaded *few[16];
 	struct loaded **libraries = few;
 	struct instance *in;
@@ -278,8 +281,8 @@ int instance_new(struct heap *h, struct code *code, uint64_t deadline_ns, struct
 	}
 	m.libraries = libraries;
 	if (run_chunks(h, &m, deadline_ns, e) < 0) {
-		luaL_unref(h->L, LUA_REGISTRYINDEX, m.globals);
-		luaL_unref(h->L, LUA_REGISTRYINDEX, m.export);
+		anchor_drop(h, m.globals);
+		anchor_drop(h, m.export);
 		m.loaded->ninstances--;
 		goto out;
 	}
@@ -301,7 +304,7 @@ out:
 
 void instance_drop_export(struct instance *in)
 {
-	luaL_unref(in->heap->L, LUA_REGISTRYINDEX, in->export);
+	anchor_drop(in->heap, in->export);
 	in->export = LUA_NOREF;
 }
 
@@ -312,8 +315,8 @@ void instance_free(struct instance *in)
 	if (!in)
 		return;
 	h = in->heap;
-	luaL_unref(h->L, LUA_REGISTRYINDEX, in->globals);
-	luaL_unref(h->L, LUA_REGISTRYINDEX, in->export);
+	anchor_drop(h, in->globals);
+	anchor_drop(h, in->export);
 	assert(h->instances > 0 && in->loaded->ninstances > 0);
 	in->loaded->ninstances--;
 	h->instances--;

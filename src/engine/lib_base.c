@@ -362,6 +362,9 @@ static int l_require(lua_State *L)
 	luaL_checkstring(L, 1);
 	lua_settop(L, 1);
 	instance_push_globals(L);
+	/* The global table may lack the field that names it: see code.names_globals. */
+	if (lua_istable(L, 2) && strcmp(lua_tostring(L, 1), "_G") == 0)
+		return 1;
 	if (lua_istable(L, 2)) {
 		lua_pushvalue(L, 1);
 		if (lua_gettable(L, 2) != LUA_TNIL)

@@ -47,10 +47,17 @@ struct channel *channel_make(lua_State *L, size_t capacity)
 
 static struct channel *check_channel(lua_State *L)
 {
-	struct channel *ch = channel_test(L, 1);
+	struct heap *h = thread_heap(L);
+	struct channel *ch = lua_touserdata(L, 1);
 
+	/* A held channel lives, so nothing else is at its address. */
+	if (ch && ch == h->last_held)
+		return ch;
+	ch = channel_test(L, 1);
 	if (!ch)
 		raise_argument(L, 1, "channel expected");
+	if (ch->holds > 0)
+		h->last_held = ch;
 	return ch;
 }
 

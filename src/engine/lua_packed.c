@@ -210,11 +210,45 @@ static int pack_value(struct packer *p, int idx, unsigned depth)
 	return packing_tag(&p->k, PACKED_NIL, p->e);
 }
 
+/* A single number or short string, which is what most messages carry. NULL: it is something else. */
+static struct packed *pack_one(lua_State *L, int idx)
+{
+	unsigned char head[2];
+	lua_Integer i;
+	lua_Number f;
+	const char *s;
+	size_t len;
+
+	switch (lua_type(L, idx)) {
+	case LUA_TNUMBER:
+		if (lua_isinteger(L, idx)) {
+			head[0] = PACKED_INT;
+			i = lua_tointeger(L, idx);
+			return packed_item_new(head, 1, &i, sizeof(i));
+		}
+		head[0] = PACKED_FLOAT;
+		f = lua_tonumber(L, idx);
+		return packed_item_new(head, 1, &f, sizeof(f));
+	case LUA_TSTRING:
+		s = lua_tolstring(L, idx, &len);
+		if (len > UINT8_MAX)
+			return NULL;
+		head[0] = PACKED_STR8;
+		head[1] = (unsigned char)len;
+		return packed_item_new(head, 2, s, len);
+	default:
+		return NULL;
+	}
+}
+
 int packed_from_lua(lua_State *L, int first, int n, struct packed **ret, struct err *e)
 {
 	struct packer p;
 	int top = lua_gettop(L);
 
+	*ret = n == 1 ? pack_one(L, first) : NULL;
+	if (*ret)
+		return 0;
 	p.L = L;
 	p.e = e;
 	packing_init(&p.k);

@@ -231,6 +231,24 @@ struct packed *packing_finish(struct packing *k)
 	return p;
 }
 
+struct packed *packed_item_new(const void *head, size_t head_len, const void *data, size_t len)
+{
+	size_t total = head_len + len;
+	struct packed *p = block_alloc(ends_at(total) + sizeof(uint32_t));
+
+	refcount_init(&p->refs);
+	p->count = 1;
+	p->len = total;
+	p->has_refs = false;
+	p->nfailures = 0;
+	p->failures = NULL;
+	p->ends = (uint32_t *)(void *)((char *)p + ends_at(total));
+	memcpy(p->bytes, head, head_len);
+	memcpy(p->bytes + head_len, data, len);
+	p->ends[0] = (uint32_t)total;
+	return p;
+}
+
 /* -- reading ------------------------------------------------------------------------------------------- */
 
 bool unpacking_init(struct unpacking *u, const struct packed *p, unsigned i)

@@ -19,8 +19,11 @@
 #endif
 
 enum {
-	REGION_SLABS = 64,                                   /* mapped at once */
-	WARM_SLABS_MAX = 64,                                 /* unused ones that keep their memory for the next use */
+	REGION_SLABS = 64,   /* mapped at once */
+	COLD_SLABS_MAX = 8,  /* get their memory from the system at once */
+	COLD_SLABS_DEN = 8,  /* ... but no more than one for so many in use */
+	WARM_SLABS_MAX = 64, /* unused ones that keep their memory for the next use, ... */
+	WARM_SLABS_IDLE = 4, /* ... and after pool_trim() */
 	REGION_BYTES = (REGION_SLABS + 1) * POOL_SLAB_BYTES, /* one more than used, to find aligned ones inside */
 	/* Headers at the same place of every slab would fight for the same lines of the cache. */
 	HEADER_BYTES = 64,
@@ -106,6 +109,26 @@ static void unlink_open(struct pool *p, struct pool_slab *s)
 		s->next->prev = s->prev;
 }
 
+/* One call for many pages costs a fraction of a fault for each. */
+static void warm_up(struct pool *p)
+{
+#ifdef MADV_POPULATE_WRITE
+	char *base = p->unused[p->nunused - 1];
+	size_t used = p->nregions * REGION_SLABS - p->nunused;
+	size_t max = used / COLD_SLABS_DEN < COLD_SLABS_MAX ? used / COLD_SLABS_DEN : COLD_SLABS_MAX;
+	size_t n = 1;
+
+	if (max < 2)
+		return;
+	while (n < max && n < p->nunused && p->unused[p->nunused - 1 - n] == base + n * POOL_SLAB_BYTES)
+		n++;
+	if (madvise(base, n * POOL_SLAB_BYTES, MADV_POPULATE_WRITE) == 0)
+		p->nwarm = n;
+#else
+	(void)p;
+#endif
+}
+
 static struct pool_slab *open_slab(struct pool *p, size_t class)
 {
 	struct pool_slab *s;
@@ -113,6 +136,8 @@ static struct pool_slab *open_slab(struct pool *p, size_t class)
 
 	if (p->nunused == 0)
 		map_region(p);
+	if (p->nwarm == 0)
+		warm_up(p);
 	base = p->unused[--p->nunused];
 	if (p->nwarm > 0)
 		p->nwarm--;
@@ -127,15 +152,17 @@ static struct pool_slab *open_slab(struct pool *p, size_t class)
 }
 
 /* The warm ones are the last of `unused`, used again first. */
+static void cool_one(struct pool *p)
+{
+	madvise(p->unused[p->nunused - p->nwarm], POOL_SLAB_BYTES, MADV_DONTNEED);
+	p->nwarm--;
+}
+
 static void retire_slab(struct pool *p, struct pool_slab *s)
 {
 	unlink_open(p, s);
-	if (p->nwarm >= WARM_SLABS_MAX && !p->closing) {
-		void *coldest = p->unused[p->nunused - p->nwarm];
-
-		madvise(coldest, POOL_SLAB_BYTES, MADV_DONTNEED);
-		p->nwarm--;
-	}
+	if (p->nwarm >= WARM_SLABS_MAX && !p->closing)
+		cool_one(p);
 	add(&p->unused, &p->nunused, &p->unused_cap, slab_base(s));
 	p->nwarm++;
 }
@@ -150,6 +177,12 @@ static int slab_is_full(const struct pool_slab *s)
 void pool_init(struct pool *p)
 {
 	memset(p, 0, sizeof(*p));
+}
+
+void pool_trim(struct pool *p)
+{
+	while (p->nwarm > WARM_SLABS_IDLE)
+		cool_one(p);
 }
 
 void pool_done(struct pool *p)

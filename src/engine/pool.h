@@ -32,6 +32,9 @@ void pool_init(struct pool *p);
 /* Frees every slab, whatever is still in use in it. */
 void pool_done(struct pool *p);
 
+/* In an idle moment: unused slabs give their memory back, but for a few. */
+void pool_trim(struct pool *p);
+
 /* NULL only when a large block is refused by malloc. `bytes` > 0. */
 void *pool_alloc(struct pool *p, size_t bytes);
 void pool_release(struct pool *p, void *ptr, size_t bytes);

@@ -39,6 +39,7 @@ struct code {
 	struct refcount refs;
 	atomic_int outcome; /* enum code_outcome, of its chunks */
 	uint64_t serial;
+	bool names_globals; /* its text or that of a library mentions _G */
 	char *id;
 	char *method; /* NULL for libraries */
 	char *text;   /* translated */
@@ -59,6 +60,7 @@ enum stop {
 	STOP_RESCHEDULE, /* coroutine.yield() in a managed coroutine: to the back of the queue */
 	STOP_QUEUED,     /* coroutine.spawn(): already in the ready queue, behind the new one */
 	STOP_INTERRUPT,  /* heap_interrupt() */
+	STOP_TURN,       /* end_turn(): other processes have their turn, then the same coroutine goes on */
 };
 
 /* What a Lua thread is, kept in the low bits of its extra space, whose rest is the heap's address. */
@@ -109,6 +111,7 @@ struct heap {
 	struct coroutine *current; /* the managed coroutine it belongs to, NULL at chunk level */
 	bool can_wait;             /* every thread of the nest below `running` can yield */
 	unsigned nsupplied;        /* values received without a suspension since the coroutine was resumed */
+	unsigned nhanded;          /* end_turn() was called so often since then */
 	enum stop stop;
 	uint64_t chunk_deadline_ns; /* while chunks run; 0 = none */
 	uint64_t held_since_ns;     /* code that cannot yield was first found then ... */
@@ -122,6 +125,11 @@ struct heap {
 	struct list idle; /* coroutines whose thread can be used again */
 	unsigned nidle;
 	struct channel_wait *spare_wait; /* of one case; NULL = none */
+	const struct channel *last_held; /* a held channel that a program used last; NULL = none */
+
+	/* Registry indices that anchor nothing now, see anchor_put(). */
+	int *anchors;
+	unsigned nanchors, anchors_cap;
 
 	/* Registry references. */
 	int base_globals;  /* table: what every program sees */
@@ -161,6 +169,11 @@ static inline void thread_set_flags(lua_State *L, unsigned flags)
 /* Memory counted as the heap's, never refused. */
 void *heap_alloc(struct heap *h, size_t bytes);
 void heap_dealloc(struct heap *h, void *p, size_t bytes);
+/* Pop the value on top of L and keep it alive under a registry index. What luaL_ref() does, without the search for a free index: thousands of
+ * instances come and go. LUA_NOREF, where nil is found, for nil. May raise when memory is out. */
+int anchor_put(lua_State *L);
+/* LUA_NOREF is fine. */
+void anchor_drop(struct heap *h, int index);
 /* Set how much garbage may gather; again whenever the size has changed much. */
 void heap_tune(struct heap *h);
 /* "memory limit of N MiB reached", kind Internal. The caller's reference. */

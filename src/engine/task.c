@@ -290,7 +290,9 @@ static bool run_one(struct task *t, struct coroutine *co, bool *ret_interrupted)
 		lua_pop(co->L, n);
 		if (stop == STOP_RESCHEDULE || stop == STOP_INTERRUPT)
 			list_push_back(&t->ready, &co->ready);
-		*ret_interrupted = stop == STOP_INTERRUPT;
+		else if (stop == STOP_TURN)
+			list_push_front(&t->ready, &co->ready);
+		*ret_interrupted = stop == STOP_INTERRUPT || stop == STOP_TURN;
 		return true;
 	}
 	if (status != LUA_OK) {

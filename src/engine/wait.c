@@ -51,6 +51,26 @@ int wait_for(lua_State *L, struct pending *p, pending_finish_fn *finish)
 	return lua_yieldk(L, 0, (lua_KContext)p, wait_ended);
 }
 
+/* How often before others run. */
+enum { HANDED_MAX = 64 };
+
+static int turn_ended(lua_State *L, int status, lua_KContext nresults)
+{
+	(void)L;
+	(void)status;
+	return (int)nresults;
+}
+
+int end_turn(lua_State *L, int nresults)
+{
+	struct heap *h = thread_heap(L);
+
+	if (++h->nhanded < HANDED_MAX || !wait_is_possible(L))
+		return nresults;
+	h->stop = STOP_TURN;
+	return lua_yieldk(L, 0, nresults, turn_ended);
+}
+
 void pending_ready(struct pending *p)
 {
 	struct coroutine *co = p->waiter;

@@ -43,6 +43,10 @@ int wait_for(struct lua_State *L, struct pending *p, pending_finish_fn *finish);
 /* The operation ended: the coroutine becomes ready (and its task wakes). Owner thread; once. */
 void pending_ready(struct pending *p);
 
+/* For a binding that gave another process something to do, as its last act: `return end_turn(L, n)` returns the n values on top. After a few dozen of those in a
+ * row others run first, where waiting is possible, so that what was handed over is taken while it is still in the cache. The coroutine then goes on before others of its task. */
+int end_turn(struct lua_State *L, int nresults);
+
 /* May a binding called on L wait at all? */
 bool wait_is_possible(struct lua_State *L);
 

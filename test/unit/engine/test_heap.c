@@ -381,6 +381,48 @@ static void test_threads(void **state)
 	heap_free(h);
 }
 
+/* Instances come and go in any order, and nothing else in the registry is disturbed. */
+static void test_instances_in_any_order(void **state)
+{
+	enum { MANY = 500, ROUNDS = 4 };
+	static struct instance *instances[MANY];
+	struct heap *h = make_heap(0, NULL);
+	struct code *nothing = make_code("app:nothing", "return nil", NULL);
+	struct err e;
+	char want[16];
+
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		struct instance *empty;
+
+		assert_int_equal(instance_new(h, nothing, 0, &empty, &e), 0);
+		for (int i = 0; i < MANY; i++) {
+			char *source = xasprintf("mine = %d return { main = function() return mine end }", i);
+
+			if (!instances[i])
+				instances[i] = make_instance(h, source);
+			free(source);
+		}
+		heap_collect_all(h);
+		for (int i = 0; i < MANY; i++) {
+			struct task t;
+
+			snprintf(want, sizeof(want), "%d", i);
+			start_task(&t, &plain_ops, instances[i], NULL);
+			assert_string_equal(show_task(&t, run_task(&t)), want);
+			task_done(&t);
+			if ((i + round) % 3 == 0 || round == ROUNDS - 1) {
+				instance_free(instances[i]);
+				instances[i] = NULL;
+			}
+		}
+		instance_free(empty);
+	}
+	code_unref(nothing);
+	assert_int_equal(heap_instances(h), 0);
+	heap_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_many_instances),
 		cmocka_unit_test(test_replaced_code),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_instances_in_any_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

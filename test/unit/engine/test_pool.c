@@ -122,11 +122,38 @@ static void test_memory_goes_back(void **state)
 	free(blocks);
 }
 
+/* What a burst left behind goes in an idle moment; what is in use stays. */
+static void test_trim(void **state)
+{
+	enum { MANY = 8000, BYTES = 100, KEPT = 100 };
+	void **blocks = calloc(MANY, sizeof(*blocks));
+	struct pool p;
+
+	(void)state;
+	pool_init(&p);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < MANY; i++)
+			blocks[i] = memset(pool_alloc(&p, BYTES), i % 251, BYTES);
+		for (int i = KEPT; i < MANY; i++)
+			pool_release(&p, blocks[i], BYTES);
+		pool_trim(&p);
+		assert_true(p.nwarm <= 4);
+		for (int i = 0; i < KEPT; i++) {
+			for (int k = 0; k < BYTES; k++)
+				assert_int_equal(((unsigned char *)blocks[i])[k], i % 251);
+			pool_release(&p, blocks[i], BYTES);
+		}
+	}
+	pool_done(&p);
+	free(blocks);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_use),
 		cmocka_unit_test(test_memory_goes_back),
+		cmocka_unit_test(test_trim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

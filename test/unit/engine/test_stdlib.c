@@ -73,6 +73,7 @@ static void test_globals(void **state)
 {
 	static const struct lua_case cases[] = {
 		{"x = 5 return _G.x .. _G._G.x", "55"},
+		{"x = 5 local g = require('_' .. 'G') return g.x .. tostring(g == require('_' .. 'G'))", "5true"},
 		{"_G.y = 6 return y", "6"},
 		{"return _G.string == string and _G['print'] == print", "true"},
 		{"return rawget(_G, 'print') == print", "true"},

@@ -183,8 +183,21 @@ static int operate_open(lua_State *L)
 	return 1;
 }
 
-static const struct module modules[] = {{"operate", operate_open, true}};
-static const struct module_list module_list = {modules, 1};
+static int l_hand(lua_State *L)
+{
+	lua_settop(L, 1);
+	lua_pushliteral(L, "handed");
+	return end_turn(L, 2);
+}
+
+static int hand_open(lua_State *L)
+{
+	lua_pushcfunction(L, l_hand);
+	return 1;
+}
+
+static const struct module modules[] = {{"operate", operate_open, true}, {"hand", hand_open, true}};
+static const struct module_list module_list = {modules, 2};
 
 static void test_pending(void **state)
 {
@@ -226,6 +239,46 @@ static void test_pending(void **state)
 	/* Where waiting is impossible the operation is undone before the error. */
 	assert_string_equal(run_body(h, "return (pcall(table.sort, { 1, 2 }, function() operate() end))"), "false");
 	assert_int_equal(cancelled, 4);
+	heap_free(h);
+}
+
+/* Who hands over much lets others run in between, keeps its results, and goes on before its siblings. */
+static void test_end_turn(void **state)
+{
+	static const char *const bodies[] = {
+		"for i = 1, 1000 do local a, b = hand(i) assert(a == i and b == 'handed') end return 'all'",
+		"local n = 0 coroutine.spawn(function() coroutine.yield() n = n + 1 end) "
+		"for i = 1, 1000 do hand(i) end return n == 0 and 'all' or 'overtaken'",
+		"local co = coroutine.wrap(function() for i = 1, 1000 do local ok, a, b = pcall(hand, i) "
+		"assert(ok and a == i and b == 'handed') if i % 100 == 0 then coroutine.yield(i) end end return 0 end) "
+		"local s = 0 for i = 1, 11 do s = s + co() end return s == 5500 and 'all' or s",
+	};
+	struct heap *h = make_heap(0, &module_list);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		char *source = xasprintf("return { main = function() %s end }", bodies[i]);
+		struct instance *in = make_instance(h, source);
+		enum task_status st = TASK_READY;
+		unsigned turns = 0;
+		struct task t;
+
+		start_task(&t, &plain_ops, in, NULL);
+		for (; st == TASK_READY && turns < 1000; turns++)
+			st = task_run(&t, 1000);
+		assert_string_equal(show_task(&t, st), "all");
+		assert_in_range(turns, 5, 100);
+		task_done(&t);
+		instance_free(in);
+		free(source);
+	}
+	/* Where nothing can wait it just returns; so it does in a chunk. */
+	assert_string_equal(
+		run_body(h, "local n = 0 table.sort({ 1, 2, 3 }, function(a, b) for i = 1, 500 do hand() end "
+			    "n = n + 1 return a < b end) return n > 0"),
+		"true");
+	assert_string_equal(
+		run_source_in(h, "for i = 1, 500 do hand() end return { main = function() return 1 end }", NULL), "1");
 	heap_free(h);
 }
 
@@ -327,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_coroutines),
 		cmocka_unit_test(test_transparent_waits),
 		cmocka_unit_test(test_pending),
+		cmocka_unit_test(test_end_turn),
 		cmocka_unit_test(test_chunk_level),
 		cmocka_unit_test(test_fail),
 		cmocka_unit_test(test_stack_of_uncaught),
