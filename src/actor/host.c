@@ -38,6 +38,19 @@ void host_unref(struct host *h)
 		free(h);
 }
 
+int host_check_running(const struct host *h, struct err *e)
+{
+	switch ((enum host_state)atomic_load_explicit(&h->state, memory_order_acquire)) {
+	case HOST_RUNNING:
+		return 0;
+	case HOST_STOPPING:
+		return err_set(e, ERR_UNAVAILABLE, "host is shutting down");
+	case HOST_STOPPED:
+		break;
+	}
+	return err_set(e, ERR_UNAVAILABLE, "host is not running");
+}
+
 int host_enter(struct host *h, struct err *e)
 {
 	unsigned max = atomic_load_explicit(&h->processes_max, memory_order_relaxed);
@@ -50,6 +63,13 @@ int host_enter(struct host *h, struct err *e)
 	host_free_place(h);
 	err_set(e, ERR_RATE_LIMITED, "host %s is full: it runs %u processes (host.max_processes)", h->id, max);
 	return err_retryable(e);
+}
+
+bool host_is_full(const struct host *h)
+{
+	unsigned max = atomic_load_explicit(&h->processes_max, memory_order_relaxed);
+
+	return max > 0 && atomic_load_explicit(&h->nplaces, memory_order_relaxed) >= max;
 }
 
 void host_free_place(struct host *h)
@@ -65,6 +85,7 @@ void host_leave(struct host *h)
 struct hosts {
 	pthread_rwlock_t lock;
 	struct map *by_id;
+	atomic_ulong version;
 };
 
 struct hosts *hosts_new(void)
@@ -96,6 +117,7 @@ void hosts_put(struct hosts *t, struct host *h)
 
 	pthread_rwlock_wrlock(&t->lock);
 	old = map_set(t->by_id, h->id, h);
+	atomic_fetch_add_explicit(&t->version, 1, memory_order_release);
 	pthread_rwlock_unlock(&t->lock);
 	host_unref(old);
 }
@@ -106,6 +128,7 @@ void hosts_remove(struct hosts *t, const char *id)
 
 	pthread_rwlock_wrlock(&t->lock);
 	old = map_remove(t->by_id, id);
+	atomic_fetch_add_explicit(&t->version, 1, memory_order_release);
 	pthread_rwlock_unlock(&t->lock);
 	host_unref(old);
 }
@@ -118,6 +141,11 @@ struct host *hosts_get(struct hosts *t, const char *id)
 	h = host_ref(map_get(t->by_id, id));
 	pthread_rwlock_unlock(&t->lock);
 	return h;
+}
+
+unsigned long hosts_version(struct hosts *t)
+{
+	return atomic_load_explicit(&t->version, memory_order_acquire);
 }
 
 size_t hosts_list(struct hosts *t, struct host ***ret_hosts)

@@ -26,7 +26,12 @@
 #include "base/err.h"
 #include "base/refcount.h"
 
-enum host_type { HOST_PROCESS, HOST_TERMINAL };
+enum host_type {
+	HOST_PROCESS,
+	HOST_TERMINAL,
+	/* Of a server: its connections (native.h). Nothing is spawned there, and a message to one that is not there any more is dropped without a word. */
+	HOST_NATIVE,
+};
 enum host_state { HOST_STOPPED, HOST_RUNNING, HOST_STOPPING };
 
 struct host {
@@ -49,8 +54,12 @@ struct host *host_new(enum host_type type, const char *id);
 struct host *host_ref(struct host *h);
 void host_unref(struct host *h); /* NULL is fine */
 
+/* UNAVAILABLE "host is not running" / "host is shutting down"; any thread. */
+int host_check_running(const struct host *h, struct err *e);
 /* Count one more process; any thread. RATE_LIMITED, retryable: "host app:x is full: it runs 100 processes (host.max_processes)". */
 int host_enter(struct host *h, struct err *e);
+/* Would host_enter() fail, as far as one can tell? Any thread. */
+bool host_is_full(const struct host *h);
 /* Its place is free: before anybody hears of its end, so that whoever does finds room. */
 void host_free_place(struct host *h);
 /* Nothing is left of it. After host_free_place(). */
@@ -65,6 +74,8 @@ void hosts_put(struct hosts *t, struct host *h);
 void hosts_remove(struct hosts *t, const char *id);
 /* A reference, or NULL. */
 struct host *hosts_get(struct hosts *t, const char *id);
+/* Changes after every hosts_put() and hosts_remove(): what hosts_get() said before it changed may be outdated. */
+unsigned long hosts_version(struct hosts *t);
 /* All of them: returns how many, and the caller's array of references. */
 size_t hosts_list(struct hosts *t, struct host ***ret_hosts);
 

@@ -15,6 +15,7 @@
 #include "base/list.h"
 
 struct channel;
+struct lua_State;
 
 struct subscription {
 	struct list link;
@@ -25,7 +26,9 @@ struct subscription {
 	bool as_message;         /* deliver Message objects, not bare values */
 	/* The program closed the channel. NULL: the subscription just ends. */
 	void (*closed)(struct subscription *s);
-	void *owner; /* for `closed` */
+	void *owner; /* for `closed` and `pull` */
+	/* Fed by its owner and not by messages: push the next value, false when there is none now. With `may_end` it may also drop the subscription then. */
+	bool (*pull)(struct subscription *s, struct lua_State *L, bool may_end);
 	size_t topic_len;
 	char topic[];
 };

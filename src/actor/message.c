@@ -60,6 +60,14 @@ void message_queue_push(struct message_queue *q, struct message *m)
 	q->tail = m;
 }
 
+void message_queue_push_front(struct message_queue *q, struct message *m)
+{
+	m->next = q->head;
+	q->head = m;
+	if (!q->tail)
+		q->tail = m;
+}
+
 struct message *message_queue_pop(struct message_queue *q)
 {
 	struct message *m = q->head;

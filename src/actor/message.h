@@ -72,6 +72,8 @@ struct message_queue {
 };
 
 void message_queue_push(struct message_queue *q, struct message *m);
+/* Before all others. */
+void message_queue_push_front(struct message_queue *q, struct message *m);
 struct message *message_queue_pop(struct message_queue *q);
 /* Move all of `from` behind `q`. */
 void message_queue_append(struct message_queue *q, struct message_queue *from);

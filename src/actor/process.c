@@ -179,11 +179,15 @@ static void reap_one(struct worker *w, struct process *p)
 	if (p->inbox)
 		w->sched->hooks.release(p);
 	resources_release(&p->resources);
-	task_done(&p->task);
-	if (p->program->type == PROGRAM_FUNCTION && !host)
-		call_pool_put(w, p->program, in);
-	else
-		worker_drop_instance(w, in);
+	if (p->native) {
+		native_free(p);
+	} else {
+		task_done(&p->task);
+		if (p->program->type == PROGRAM_FUNCTION && !host)
+			call_pool_put(w, p->program, in);
+		else
+			worker_drop_instance(w, in);
+	}
 	count_processes(w, -1);
 	if (ended)
 		ended(ended_arg, &end);
@@ -210,6 +214,14 @@ void worker_reap(struct worker *w)
 		reap_one(w, container_of(l, struct process, run_link));
 }
 
+void process_fail(struct process *p, struct failure *f)
+{
+	if (p->native)
+		native_fail(p, f);
+	else
+		task_fail(&p->task, f);
+}
+
 void process_abort(struct process *p, struct failure *f)
 {
 	if (p->dead) {
@@ -218,7 +230,7 @@ void process_abort(struct process *p, struct failure *f)
 	}
 	p->aborted = true;
 	if (p->running)
-		task_fail(&p->task, f);
+		process_fail(p, f);
 	else
 		process_retire(p, NULL, f);
 	failure_unref(f);
@@ -254,6 +266,8 @@ static void accept(struct process *p, struct message *m)
 		inbox_route(p->inbox, m);
 	else
 		message_queue_push(&p->queue, m);
+	if (p->native)
+		native_arrived(p, m);
 }
 
 void process_post_here(struct process *p, struct message *m)
@@ -340,6 +354,10 @@ void process_step(struct process *p)
 	enum task_status st;
 
 	p->queued = false;
+	if (p->native) {
+		native_step(p);
+		return;
+	}
 	p->running = true;
 	w->running = p;
 	w->heap = instance_heap(p->task.instance);

@@ -23,6 +23,7 @@
 #include "engine/task.h"
 
 struct exchange;
+struct native;
 struct quota;
 struct relations;
 
@@ -57,6 +58,7 @@ struct process {
 	struct quota *quota;         /* how many messages may wait for it; NULL = any number */
 	struct terminal *terminal;   /* on a terminal host */
 	struct upgrade *upgrade;     /* asked for: instead of ending, it begins anew */
+	struct native *native;       /* its messages go to C and it has no task, see native.h; else NULL */
 	struct resource *resources;  /* open streams and the like, released when it ends */
 	struct exchange *exchange;   /* of the HTTP request that a call answers, see call_attach(); borrowed */
 	process_ended_fn *ended;

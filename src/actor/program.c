@@ -18,7 +18,7 @@ struct program *program_new(struct scheduler *s, const struct program_spec *spec
 	atomic_init(&p->cost, COST_UNKNOWN);
 	p->type = spec->type;
 	p->id = atom(spec->id);
-	p->code = code_ref(spec->code);
+	p->code = spec->code ? code_ref(spec->code) : NULL;
 	p->options = value_ref((struct value *)(uintptr_t)spec->options);
 	/* A network of another type than text counts as absent. */
 	network = value_get(p->options, "network");

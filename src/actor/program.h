@@ -39,7 +39,7 @@ struct program {
 struct program_spec {
 	enum program_type type;
 	const char *id;
-	struct code *code;           /* a reference is kept */
+	struct code *code;           /* a reference is kept; NULL: of native processes (native.h), never run */
 	const struct value *options; /* copied by reference */
 	const char *default_host;
 	unsigned calls_max; /* functions: how many run at once, over all workers */

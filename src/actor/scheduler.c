@@ -2,12 +2,14 @@
 
 #include <assert.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "actor/worker.h"
 #include "base/alloc.h"
+#include "base/duration.h"
 
 enum { HEAP_INSTANCES = 4096, STOP_ROUNDS = 3, STOP_SECONDS_MAX = 10 };
 
@@ -179,7 +181,7 @@ void scheduler_free(struct scheduler *s)
 
 /* -- stopping one host ------------------------------------------------------------------------------- */
 
-enum { HOST_LOOK_MS = 10 };
+enum { HOST_LOOK_MS = 10, SILENT_MS_MAX = 1000 /* then whoever waits is told what for */ };
 
 struct host_stop {
 	struct list in_stops;
@@ -189,7 +191,9 @@ struct host_stop {
 	void *arg;
 	struct loop *loop;
 	struct loop_timer timer;
+	uint64_t tell_ns;
 	uint64_t until_ns;
+	bool told;
 	bool aborting;
 };
 
@@ -233,18 +237,35 @@ static void drop_host_stops(struct scheduler *s)
 	list_init(&s->host_stops);
 }
 
+static void tell(const struct host_stop *hs, unsigned n, uint64_t now)
+{
+	char left[DURATION_TEXT_MAX];
+	/* Whole seconds are enough for people. */
+	uint64_t seconds = hs->until_ns > now ? (hs->until_ns - now + 999999999) / 1000000000 : 0;
+
+	duration_format((int64_t)(seconds * 1000000000), left);
+	fprintf(stderr, "wippy: waiting for %u process%s on host %s to end; what is left is ended in %s\n", n,
+		n == 1 ? "" : "es", hs->host->id, left);
+}
+
 static void on_host_look(struct loop_timer *t)
 {
 	struct host_stop *hs = container_of(t, struct host_stop, timer);
+	unsigned left = atomic_load_explicit(&hs->host->nprocesses, memory_order_acquire);
+	uint64_t now = loop_clock_ns();
 
-	if (atomic_load_explicit(&hs->host->nprocesses, memory_order_acquire) == 0) {
+	if (left == 0) {
 		atomic_store(&hs->host->state, HOST_STOPPED);
 		hs->done(hs->arg, hs->host);
 		list_remove(&hs->in_stops);
 		host_stop_free(hs);
 		return;
 	}
-	if (!hs->aborting && loop_clock_ns() >= hs->until_ns) {
+	if (!hs->told && now >= hs->tell_ns) {
+		hs->told = true;
+		tell(hs, left, now);
+	}
+	if (!hs->aborting && now >= hs->until_ns) {
 		hs->aborting = true;
 		for (unsigned i = 0; i < hs->sched->nworkers; i++)
 			worker_run_later(&hs->sched->workers[i], abort_host, host_ref(hs->host));
@@ -263,6 +284,7 @@ void scheduler_stop_host(struct scheduler *s, struct host *h, struct loop *loop,
 	hs->arg = arg;
 	list_push_back(&s->host_stops, &hs->in_stops);
 	hs->until_ns = loop_clock_ns() + h->stop_timeout_ms * 1000000;
+	hs->tell_ns = loop_clock_ns() + SILENT_MS_MAX * 1000000ull;
 	atomic_store(&h->state, HOST_STOPPING);
 	if (s->started && atomic_load(&h->nprocesses) > 0)
 		for (unsigned i = 0; i < s->nworkers; i++)

@@ -88,6 +88,8 @@ struct frame *worker_loading_frame(const struct worker *w);
 
 /* The current program of that entry, NULL if there is none. Borrowed until the worker's next turn. Owner thread. */
 struct program *worker_program(struct worker *w, const char *id);
+/* hosts_get() on the worker's thread: the host asked for last is found without the table. A reference, or NULL. */
+struct host *worker_host(struct worker *w, const char *id);
 
 /* -- hosts ------------------------------------------------------------------------------------------ */
 

@@ -135,15 +135,31 @@ static int no_such_process(struct scheduler *s, struct pid to, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, known ? "process not found" : "host not found");
 }
 
+/* Takes `m`, which reached nobody. */
+static int undeliverable(struct scheduler *s, struct pid to, struct message *m, struct err *e)
+{
+	bool is_signal = m->type != MESSAGE_USER;
+	struct host *h;
+	int rc = 0;
+
+	message_free(m);
+	h = to.host && !is_signal ? hosts_get(s->hosts, to.host) : NULL;
+	/* Clients come and go: who writes to one that has left is not told, as long as there is a server. */
+	if (!h || h->type != HOST_NATIVE)
+		rc = no_such_process(s, to, e);
+	else if (atomic_load_explicit(&h->state, memory_order_acquire) == HOST_STOPPED)
+		rc = err_set(e, ERR_INTERNAL, "server host not initialized");
+	host_unref(h);
+	return rc;
+}
+
 int process_send(struct scheduler *s, struct pid to, struct message *m, struct err *e)
 {
 	struct worker *w, *here = worker_current();
 	struct process *p;
 
-	if (to.number == 0) {
-		message_free(m);
-		return no_such_process(s, to, e);
-	}
+	if (to.number == 0)
+		return undeliverable(s, to, m, e);
 	w = number_owner(s, to.number);
 	if (w == here) {
 		p = process_find(w, to.number);
@@ -181,8 +197,7 @@ int process_send(struct scheduler *s, struct pid to, struct message *m, struct e
 		}
 		pthread_mutex_unlock(&w->lock);
 	}
-	message_free(m);
-	return no_such_process(s, to, e);
+	return undeliverable(s, to, m, e);
 }
 
 bool process_exists(struct scheduler *s, struct pid pid)
@@ -351,7 +366,7 @@ static bool link_down(struct process *p, struct message *m)
 		return true;
 	f = failure_new("Internal", ERR_RETRY_UNKNOWN, text, strlen(text), NULL, NULL, NULL);
 	p->aborted = true;
-	task_fail(&p->task, f);
+	process_fail(p, f);
 	failure_unref(f);
 	return false;
 }
@@ -412,7 +427,7 @@ bool signal_handle(struct process *p, struct message *m)
 		break;
 	case MESSAGE_TERMINATE:
 		p->aborted = true;
-		task_fail(&p->task, m->failure);
+		process_fail(p, m->failure);
 		break;
 	case MESSAGE_DEADLINE:
 		set_deadline(p, m->after_ns, m->failure);

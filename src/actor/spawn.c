@@ -45,15 +45,9 @@ void spawn_free(struct spawn *s)
 
 static int check_host(const struct host *h, struct err *e)
 {
-	switch ((enum host_state)atomic_load_explicit(&h->state, memory_order_acquire)) {
-	case HOST_RUNNING:
-		return 0;
-	case HOST_STOPPING:
-		return err_set(e, ERR_UNAVAILABLE, "host is shutting down");
-	case HOST_STOPPED:
-		break;
-	}
-	return err_set(e, ERR_UNAVAILABLE, "host is not running");
+	if (h->type == HOST_NATIVE)
+		return err_set(e, ERR_INTERNAL, "host does not implement");
+	return host_check_running(h, e);
 }
 
 /* The name has a holder: it gets the messages, nothing is made. */
@@ -396,7 +390,8 @@ struct worker *spawn_place(struct scheduler *sched, struct worker *here, const s
 	best = least_loaded(sched, here, n);
 	if (!here || here->index >= n)
 		return best ? best : &sched->workers[0];
-	if (!best)
+	/* A refusal is the same everywhere: nobody else need be asked. */
+	if (!best || host_is_full(h))
 		return here;
 	/* Another worker costs two wake-ups. What is known to be quick pays that only to level out crowds. */
 	ahead = here->queued > load_of(best) ? here->queued - load_of(best) : 0;

@@ -57,6 +57,7 @@ void worker_done(struct worker *w)
 {
 	loop_free(w->loop);
 	map_free(w->program_cache, unref_program);
+	host_unref(w->last_host);
 	number_map_done(&w->processes);
 	number_map_done(&w->unborn);
 	pthread_mutex_destroy(&w->lock);
@@ -299,6 +300,19 @@ struct program *worker_program(struct worker *w, const char *id)
 	if (p)
 		w->last_program = p;
 	return p;
+}
+
+struct host *worker_host(struct worker *w, const char *id)
+{
+	/* Read before the table: a change after that makes the next look-up ask again. */
+	unsigned long version = hosts_version(w->sched->hosts);
+
+	if (version != w->host_version || !w->last_host || strcmp(w->last_host->id, id) != 0) {
+		host_unref(w->last_host);
+		w->last_host = hosts_get(w->sched->hosts, id);
+		w->host_version = version;
+	}
+	return host_ref(w->last_host);
 }
 
 unsigned worker_index(const struct worker *w)

@@ -76,6 +76,8 @@ struct worker {
 	struct map *program_cache;
 	struct program *last_program; /* asked for last; in the cache, or NULL */
 	unsigned long program_version;
+	struct host *last_host; /* asked for last, a reference, or NULL */
+	unsigned long host_version;
 	bool closing;
 
 	/* For the watchdog: odd while Lua runs; changes with every process. */
@@ -148,6 +150,8 @@ void process_report_end(const struct process *p, const struct failure *f);
 void process_step(struct process *p);
 /* Post from its own worker's thread. Takes `m`. */
 void process_post_here(struct process *p, struct message *m);
+/* Let it fail with `f` (borrowed) as soon as its code can be interrupted. */
+void process_fail(struct process *p, struct failure *f);
 /* Take apart what ended. */
 void worker_reap(struct worker *w);
 void process_drain(struct process *p);
@@ -170,6 +174,13 @@ void process_drop_upgrade(struct process *p);
 
 /* -- process.c -- */
 void process_notice_post(struct loop_post *post);
+
+/* -- native.c -- */
+void native_step(struct process *p);
+void native_fail(struct process *p, struct failure *f); /* borrowed */
+/* `m` joined those that wait. */
+void native_arrived(struct process *p, const struct message *m);
+void native_free(struct process *p);
 
 /* -- signal.c -- */
 /* SPAWNING: the peer is being made by another worker and cannot be reached yet. */
