@@ -69,7 +69,8 @@ bool loop_timer_is_armed(const struct loop_timer *t);
 
 /* -- descriptors --------------------------------------------------------------------------------- */
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+/* LOOP_HANGUP asks for nothing but what is always told: errors, and that both directions are shut. Then `fn` gets READ|WRITE. */
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 8 };
 
 struct loop_poll;
 typedef void loop_poll_fn(void *arg, int events); /* events: LOOP_READ|LOOP_WRITE; an error sets both */

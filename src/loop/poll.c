@@ -11,8 +11,12 @@
 #include "base/alloc.h"
 #include "loop/private.h"
 
-_Static_assert((int)LOOP_READ == (int)UV_READABLE && (int)LOOP_WRITE == (int)UV_WRITABLE,
+/* libuv takes a descriptor it is asked nothing about out of epoll; "urgent data" is the least one can ask for. */
+_Static_assert((int)LOOP_READ == (int)UV_READABLE && (int)LOOP_WRITE == (int)UV_WRITABLE &&
+		       (int)LOOP_HANGUP == (int)UV_PRIORITIZED,
 	"event bits are passed on as they are");
+
+enum { EVENTS = LOOP_READ | LOOP_WRITE | LOOP_HANGUP };
 
 struct loop_poll {
 	uv_poll_t uv;
@@ -58,7 +62,7 @@ struct loop_poll *loop_poll_new(struct loop *l, int fd, int events, loop_poll_fn
 	int rc;
 
 	loop_assert_mine(l);
-	assert(fd >= 0 && fn && !(events & ~(LOOP_READ | LOOP_WRITE)));
+	assert(fd >= 0 && fn && !(events & ~EVENTS));
 	rc = uv_poll_init(&l->uv, &p->uv, fd);
 	if (rc < 0)
 		loop_die("watch a descriptor", rc);
@@ -75,7 +79,7 @@ struct loop_poll *loop_poll_new(struct loop *l, int fd, int events, loop_poll_fn
 void loop_poll_set(struct loop_poll *p, int events)
 {
 	loop_assert_mine(p->loop);
-	assert(!(events & ~(LOOP_READ | LOOP_WRITE)));
+	assert(!(events & ~EVENTS));
 	if (events == p->events)
 		return;
 	p->events = events;

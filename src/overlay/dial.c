@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "net/connect.h"
 #include "overlay/driver.h"
+#include "overlay/gate.h"
 
 /* -- reporting ------------------------------------------------------------------------------------ */
 
@@ -28,6 +29,8 @@ void dial_report(struct dial *d, int fd, const struct err *e)
 	struct overlay *o = d->overlay;
 
 	assert(loop_is_mine(d->loop));
+	if (o)
+		gate_dial_over(o, fd >= 0 ? DIAL_CONNECTED : DIAL_FAILED);
 	if (fd >= 0) {
 		d->trace.ready_ns = loop_clock_ns();
 		if (!d->overlay)
@@ -156,6 +159,16 @@ static int check_host(const char *host, struct err *e)
 	return 0;
 }
 
+/* Whoever found an overlay just before it was replaced may come late. */
+static int check_overlay(const struct overlay *o, struct err *e)
+{
+	if (!o || !atomic_load(&o->gate.stopped))
+		return 0;
+	err_set(e, ERR_UNAVAILABLE, "the overlay network '%.256s' was replaced or removed", o->id);
+	err_retryable(e);
+	return err_code(e, "overlay_replaced");
+}
+
 static int check_target(const struct dial_options *opt, struct err *e)
 {
 	char target[ENDPOINT_TEXT_MAX];
@@ -189,7 +202,7 @@ struct dial *overlay_dial(const struct dial_options *opt, dial_done_fn *done, vo
 		checked.isolation_key = "";
 	assert(strlen(checked.isolation_key) < ISOLATION_KEY_MAX);
 
-	if (check_target(&checked, &e) < 0) {
+	if (check_target(&checked, &e) < 0 || check_overlay(o, &e) < 0) {
 		d = dial_new_failed(&checked, &e);
 	} else if (!o) {
 		d = clear_dial(&checked);
@@ -199,6 +212,8 @@ struct dial *overlay_dial(const struct dial_options *opt, dial_done_fn *done, vo
 			d->driver = o->driver;
 	}
 	d->overlay = overlay_ref(o);
+	if (o)
+		gate_dial_begins(o);
 	d->loop = opt->loop;
 	d->done = done;
 	d->arg = arg;
@@ -216,6 +231,8 @@ void dial_cancel(struct dial *d)
 		return;
 	assert(loop_is_mine(d->loop));
 	o = d->overlay;
+	if (o)
+		gate_dial_over(o, DIAL_CANCELED);
 	if (d->driver)
 		d->driver->cancel(d);
 	else

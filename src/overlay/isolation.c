@@ -62,6 +62,33 @@ int overlay_read_isolation(const struct value *data, struct overlay *o, struct e
 	return 0;
 }
 
+const char *overlay_session_key(const struct overlay *o, const char *isolation_key)
+{
+	if (o->isolation == ISOLATION_NONE)
+		return "";
+	/* A caller that named no key shares with nobody. */
+	if (o->isolation == ISOLATION_DIAL || isolation_key[0] == '\0')
+		return NULL;
+	return isolation_key;
+}
+
+const char *overlay_isolation_name(const struct overlay *o)
+{
+	switch (o ? o->isolation : ISOLATION_NONE) {
+	case ISOLATION_NONE:
+		break;
+	case ISOLATION_DIAL:
+		return "dial";
+	case ISOLATION_PROCESS:
+		return "process";
+	case ISOLATION_HOST:
+		return "host";
+	case ISOLATION_NAME:
+		return "name";
+	}
+	return "none";
+}
+
 bool overlay_isolates(const struct overlay *o)
 {
 	return o->isolate_streams || o->isolation == ISOLATION_DIAL || o->isolation == ISOLATION_PROCESS;

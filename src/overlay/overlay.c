@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "overlay/driver.h"
+#include "overlay/gate.h"
 
 /* The generation of the next instance. */
 static atomic_uint_fast64_t next_generation = 1;
@@ -38,6 +39,7 @@ int overlay_open(const struct overlay_driver *drv, const struct overlay_env *env
 	o->id = xstrdup(id);
 	o->generation = atomic_fetch_add_explicit(&next_generation, 1, memory_order_relaxed);
 	refcount_init(&o->refs);
+	gate_init(o);
 	*ret_overlay = o;
 	return 0;
 fail:
@@ -58,6 +60,7 @@ void overlay_unref(struct overlay *o)
 		return;
 	free(o->id);
 	o->id = NULL;
+	gate_done(o);
 	o->driver->close(o);
 }
 
@@ -69,6 +72,16 @@ const char *overlay_id(const struct overlay *o)
 const char *overlay_kind(const struct overlay *o)
 {
 	return o->driver->kind;
+}
+
+bool overlay_keeps_session(const struct overlay *o)
+{
+	return o->driver->start && !o->driver->is_lazy;
+}
+
+bool overlay_is_exclusive(const struct overlay *o)
+{
+	return o->driver->exclusive;
 }
 
 uint64_t overlay_generation(const struct overlay *o)

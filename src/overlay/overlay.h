@@ -32,7 +32,8 @@ struct dial_trace {
 	uint64_t begun_ns;
 	uint64_t connected_ns; /* TCP to the target, or to the overlay's endpoint */
 	uint64_t ready_ns;     /* overlay handshake over; equals connected_ns on the clear network */
-	const char *resolver;  /* who turned the name into an address: "system", "proxy", "none" (a literal) */
+	/* Who turned the name into an address: "system", "proxy" (SOCKS5, Tor), "bridge" (I2P), "tailnet", "none" (a literal). Static. */
+	const char *resolver;
 };
 
 struct dial_options {
@@ -61,9 +62,20 @@ void dial_cancel(struct dial *d);
 
 struct overlay_driver;
 
+struct overlay_status;
+
 /* What drivers may use; lives as long as the program. */
 struct overlay_env {
 	const char *state_dir; /* absolute; network_service.state_dir */
+	const char
+		*sidecar; /* path of wippy-tsnet (network_service.sidecar); NULL: looked for, see tailscale/program.h */
+	struct loop *control; /* the main thread's loop: sessions, control connections and child programs live there */
+	/* Told of each change of state, in order, on the thread that reported it; `o` and `status` are borrowed. It must not make overlay `o` change its state again.
+	 * NULL: nobody listens. */
+	void (*changed)(void *arg, struct overlay *o, const struct overlay_status *status);
+	/* Told of each dial that reported, on its worker. NULL: nobody counts. */
+	void (*dialled)(void *arg, struct overlay *o, bool connected);
+	void *changed_arg; /* of both */
 };
 
 /* Read an entry's data (no I/O). ERR_INVALID "socks5: failed to decode config: invalid configuration: network: invalid port". */
@@ -79,10 +91,95 @@ uint64_t overlay_generation(const struct overlay *o);
 /* Does every caller of this overlay need connections of its own (isolate_streams)? */
 bool overlay_isolates(const struct overlay *o);
 
+/* Who shares an identity: "none" (all do), "dial", "process", "host", "name". NULL gives "none". */
+const char *overlay_isolation_name(const struct overlay *o);
+
 /* The key under which a kept-alive connection opened for `owner` (a process or call number) may be shared. "" when anyone may
  * use it. Writes at most ISOLATION_KEY_MAX bytes; returns `out`. `o` may be NULL. */
 char *overlay_isolation_key(
 	const struct overlay *o, uint64_t owner, const char *host, char out[static ISOLATION_KEY_MAX]);
+
+/* Bring up what the driver keeps standing (a session, a child program), in the background; later overlay_stop() ends it, and with it every listener.
+ * A driver without anything to bring up ignores both. Control thread, each at most once, start first. Start fails only for what can be known at once (a state
+ * directory that cannot be made, a program that is not there): the entry is rejected then. */
+int overlay_start(struct overlay *o, struct err *e);
+/* Also without a start, and again: then nothing happens. Never inside a callback of a driver or a listener. From then on no change of state is told, and it is down. */
+void overlay_stop(struct overlay *o);
+/* Does it stand by itself once started, so that its state tells more than what the last dial met? */
+bool overlay_keeps_session(const struct overlay *o);
+/* See driver.h, `exclusive`. */
+bool overlay_is_exclusive(const struct overlay *o);
+
+/* -- state ---------------------------------------------------------------------------------------- */
+
+enum overlay_state {
+	OVERLAY_STARTING, /* never was usable, or: nothing has dialled yet */
+	OVERLAY_READY,
+	OVERLAY_DEGRADED, /* usable, but something is wrong: the reason says what */
+	OVERLAY_DOWN,     /* dials fail; being brought back with back-off, or waiting for the next dial */
+};
+
+enum { OVERLAY_REASON_MAX = 256 };
+
+struct overlay_status {
+	enum overlay_state state;
+	int64_t since_ms;                /* Unix time of the last change of `state` */
+	char reason[OVERLAY_REASON_MAX]; /* one sentence without secrets; "" when there is nothing to say */
+	uint64_t dials;                  /* that reported, and of these ... */
+	uint64_t dials_failed;
+	unsigned dials_open; /* not reported yet */
+	unsigned listeners;
+	char address
+		[OVERLAY_REASON_MAX]; /* our own on that network, when it is known: "100.64.0.3", "wippy.tailnet.ts.net"; else "" */
+};
+
+const char *overlay_state_name(enum overlay_state s); /* "starting", "ready", "degraded", "down" */
+void overlay_get_status(struct overlay *o, struct overlay_status *ret_status); /* any thread */
+/* All of it for programs: {id, kind, state, since (Unix milliseconds), reason?, address?, dials, dials_failed, dials_open, listeners, listening: [{service, address}]};
+ * a new map. Any thread. */
+struct value *overlay_describe(struct overlay *o);
+/* Have overlay_env.changed told the state as it is, in order with the changes. Any thread. */
+void overlay_tell(struct overlay *o);
+
+/* -- listening ------------------------------------------------------------------------------------ */
+
+struct listener;
+
+struct listen_options {
+	struct overlay *overlay; /* borrowed for the call; the listener keeps a reference */
+	const char *
+		name; /* entry id of the service: under it the network's address of this listener is kept in the state directory */
+	uint16_t port; /* networks without ports ignore it */
+	bool tls;      /* the network issues the certificate and ends TLS (tls.mode: auto) */
+	const struct value
+		*options; /* `network_options` of the service's entry, a map, or NULL; borrowed for the call */
+};
+
+/* Who came. Borrowed. */
+struct listen_peer {
+	const char *address; /* "100.64.0.7:51234", an I2P destination's b32 name, "onion" */
+	const struct value *
+		identity; /* what the network vouches for, a map ({login=, node=, tags=}); NULL when it vouches for nothing */
+	bool is_tls; /* TLS ended in the driver */
+};
+
+struct listen_callbacks {
+	/* Peers can reach us; `address` is how ("abc.b32.i2p", "xyz.onion:80", "100.64.0.3:8080"). Again after a loss that the driver mended, when the address changed. */
+	void (*ready)(void *arg, const char *address);
+	/* A connection: `fd` is the callee's, non-blocking, positioned after whatever the network put first. */
+	void (*accept)(void *arg, int fd, const struct listen_peer *peer);
+	/* It cannot come up, or is over for good. Once; nothing runs after it, overlay_unlisten() is still due. A loss that the driver mends by itself is only a state. */
+	void (*failed)(void *arg, const struct err *e);
+};
+
+/* Control thread; callbacks run there, later, never inside these calls, never after overlay_unlisten(). Never NULL: what fails at once is reported through `failed`, also
+ * ERR_INVALID "socks5: operation not supported (inbound listeners are not exposed over SOCKS5): network: operation not supported by this provider". */
+struct listener *overlay_listen(const struct listen_options *opt, const struct listen_callbacks *cb, void *arg);
+/* Also inside a callback of its own. NULL is fine. */
+void overlay_unlisten(struct listener *l);
+/* Does the driver offer listeners; with its own TLS? */
+bool overlay_can_listen(const struct overlay *o);
+bool overlay_can_listen_tls(const struct overlay *o);
 
 /* -- the set: entry id -> current instance. Any thread. -------------------------------------------- */
 
@@ -90,6 +187,10 @@ struct overlay_set *overlay_set_new(void);
 void overlay_set_free(struct overlay_set *s);
 /* A reference, or NULL when no such overlay is live. */
 struct overlay *overlay_set_get(struct overlay_set *s, const char *id);
+/* All of them in the order of their ids, *ret_n references in a new array: free() it. */
+struct overlay **overlay_set_list(struct overlay_set *s, size_t *ret_n);
+/* overlay_describe() of each, in that order; a new list. */
+struct value *overlay_set_describe(struct overlay_set *s);
 /* Takes `o`; the previous instance of its id is dropped in the same step. */
 void overlay_set_put(struct overlay_set *s, struct overlay *o);
 void overlay_set_remove(struct overlay_set *s, const char *id);

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/map.h"
@@ -51,6 +52,44 @@ struct overlay *overlay_set_get(struct overlay_set *s, const char *id)
 	o = overlay_ref(map_get(s->by_id, id));
 	pthread_mutex_unlock(&s->lock);
 	return o;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	return strcmp(overlay_id(*(struct overlay *const *)a), overlay_id(*(struct overlay *const *)b));
+}
+
+struct overlay **overlay_set_list(struct overlay_set *s, size_t *ret_n)
+{
+	struct overlay **all;
+	const char *id;
+	void *o;
+	size_t n = 0;
+
+	pthread_mutex_lock(&s->lock);
+	all = xcalloc(map_count(s->by_id) + 1, sizeof(struct overlay *));
+	for (size_t i = 0; map_next(s->by_id, &i, &id, &o);)
+		all[n++] = overlay_ref(o);
+	pthread_mutex_unlock(&s->lock);
+	if (n > 1)
+		qsort(all, n, sizeof(struct overlay *), compare_ids);
+	*ret_n = n;
+	return all;
+}
+
+struct value *overlay_set_describe(struct overlay_set *s)
+{
+	struct value *list = value_list();
+	struct overlay **all;
+	size_t n;
+
+	all = overlay_set_list(s, &n);
+	for (size_t i = 0; i < n; i++) {
+		value_list_append(list, overlay_describe(all[i]));
+		overlay_unref(all[i]);
+	}
+	free(all);
+	return list;
 }
 
 void overlay_set_put(struct overlay_set *s, struct overlay *o)

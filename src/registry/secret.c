@@ -53,6 +53,18 @@ static bool is_placeholder(const struct value *v)
 	return strcmp(at, "}") == 0;
 }
 
+/* A private key in PEM (RFC 7468) is one whatever its field is called. */
+static bool is_private_key(const struct value *v)
+{
+	const char *text;
+	size_t len;
+
+	if (value_type(v) != VALUE_STRING)
+		return false;
+	text = value_get_string(v, &len);
+	return memmem(text, len, "PRIVATE KEY-----", 16) != NULL;
+}
+
 /* Nothing there is no secret, and whether a switch is on neither. */
 static bool is_worth_hiding(const struct value *v)
 {
@@ -67,13 +79,18 @@ static bool is_worth_hiding(const struct value *v)
 	}
 }
 
+static bool is_hidden(const char *key, const struct value *v)
+{
+	return is_private_key(v) || (secret_field(key) && is_worth_hiding(v));
+}
+
 static bool has_secret(const struct value *v)
 {
 	for (size_t i = 0; i < value_count(v); i++) {
 		const char *key = "";
 		const struct value *item = value_type(v) == VALUE_LIST ? value_at(v, i) : value_pair(v, i, &key, NULL);
 
-		if ((secret_field(key) && is_worth_hiding(item)) || has_secret(item))
+		if (is_hidden(key, item) || has_secret(item))
 			return true;
 	}
 	return false;
@@ -90,8 +107,7 @@ static struct value *redact(const struct value *v)
 	for (size_t i = 0; i < value_count(v); i++) {
 		const char *key = "";
 		const struct value *item = is_list ? value_at(v, i) : value_pair(v, i, &key, NULL);
-		struct value *fresh =
-			secret_field(key) && is_worth_hiding(item) ? value_cstring(SECRET_SHOWN_AS) : redact(item);
+		struct value *fresh = is_hidden(key, item) ? value_cstring(SECRET_SHOWN_AS) : redact(item);
 
 		if (is_list)
 			value_list_append(copy, fresh);

@@ -1,7 +1,7 @@
 /*
  * secret.h - which fields of an entry hold secrets: the one list, for whoever shows entries to people or other programs.
  *
- * By name: password, auth_key, token_key, whatever begins with `secret`, and the like. Fields that end in `_env` name a variable and are no secrets, nor is
+ * By name: password, auth_key, token_key, whatever begins with `secret`, and the like; a private key in PEM under whatever name. Fields that end in `_env` name a variable and are no secrets, nor is
  * a text that is nothing but a placeholder, ${env:NAME}; neither is expanded here. Of `env.storage.static` every value is one. Pure.
  */
 #ifndef REGISTRY_SECRET_H

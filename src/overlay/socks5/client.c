@@ -12,7 +12,6 @@
 #include "base/alloc.h"
 #include "net/connect.h"
 #include "overlay/driver.h"
-#include "overlay/socks5/machine.h"
 
 struct socks5_client {
 	struct loop *loop;
@@ -48,6 +47,7 @@ static void succeed(struct socks5_client *c)
 		.fd = c->fd,
 		.connected_ns = c->connected_ns,
 		.authenticated = c->machine.authenticated,
+		.phase = SOCKS5_READY,
 	};
 
 	/* The poll ends before the descriptor changes hands: the callee may watch or close it at once. */
@@ -61,7 +61,14 @@ static void succeed(struct socks5_client *c)
 
 static void fail(struct socks5_client *c, const struct err *why)
 {
-	struct socks5_client_result result = {.fd = -1, .connected_ns = c->connected_ns};
+	struct socks5_client_result result = {
+		.fd = -1,
+		.connected_ns = c->connected_ns,
+		.phase = c->machine.state == SOCKS5_FAILED ? c->machine.failed_in : c->machine.state,
+		.reply = c->machine.reply,
+		.authenticated = c->machine.authenticated,
+		.why = why->text,
+	};
 	struct err e = *why;
 
 	/* Close first: the callee may dial again at once, and must find the descriptor free. */

@@ -82,8 +82,10 @@ void socks5_machine_done(struct socks5_machine *m)
 static void set_state(struct socks5_machine *m, enum socks5_state state)
 {
 	assert(m->state != SOCKS5_READY && m->state != SOCKS5_FAILED);
-	if (state == SOCKS5_FAILED)
+	if (state == SOCKS5_FAILED) {
 		buf_clear(&m->out);
+		m->failed_in = m->state;
+	}
 	if (state == SOCKS5_READY || state == SOCKS5_FAILED)
 		erase_credentials(m);
 	m->state = state;
@@ -244,7 +246,8 @@ static enum socks5_state take_reply(struct socks5_machine *m)
 	if (len >= 1 && peek(m, 0) != VERSION)
 		return wrong_version(m, peek(m, 0));
 	if (len >= 2 && peek(m, 1) != 0) {
-		socks5_reply_error(peek(m, 1), &m->err);
+		m->reply = peek(m, 1);
+		socks5_reply_error(m->reply, &m->err);
 		return SOCKS5_FAILED;
 	}
 	if (len >= 3 && peek(m, 2) != 0)

@@ -45,10 +45,12 @@ enum socks5_step { SOCKS5_STEP_NEED_INPUT, SOCKS5_STEP_DONE, SOCKS5_STEP_FAILED 
 
 struct socks5_machine {
 	enum socks5_state state;
+	enum socks5_state failed_in; /* in SOCKS5_FAILED: the state before */
 	struct buf in;
 	struct buf out;
 	struct err err;     /* set in SOCKS5_FAILED; without the "socks connect" prefix */
 	bool offers_auth;   /* credentials were given */
+	uint8_t reply;      /* the code of the proxy's reply, 0 = success or none came */
 	bool authenticated; /* the proxy chose method 2 and accepted them */
 	uint16_t port;
 	size_t auth_len; /* 0: the credentials do not fit RFC 1929 */

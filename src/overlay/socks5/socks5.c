@@ -117,16 +117,16 @@ static void token_format(const unsigned char bytes[static TOKEN_BYTES], char out
 /* 16 hexadecimal digits that stand for the identity this dial is to have. */
 static bool make_token(const struct socks5 *s, const char *isolation_key, char out[static TOKEN_TEXT])
 {
+	const char *key = overlay_session_key(&s->base, isolation_key);
 	unsigned char bytes[EVP_MAX_MD_SIZE] = {0};
 	unsigned bytes_len = 0;
 	bool ok;
 
-	/* A caller that named no key shares with nobody. */
-	if (s->base.isolation <= ISOLATION_DIAL || isolation_key[0] == '\0')
+	if (!key)
 		ok = random_bytes(bytes, TOKEN_BYTES);
 	else
-		ok = HMAC(EVP_sha256(), s->secret, SECRET_BYTES, (const unsigned char *)isolation_key,
-			     strlen(isolation_key), bytes, &bytes_len) &&
+		ok = HMAC(EVP_sha256(), s->secret, SECRET_BYTES, (const unsigned char *)key, strlen(key), bytes,
+			     &bytes_len) &&
 		     bytes_len >= TOKEN_BYTES;
 	if (ok)
 		token_format(bytes, out);
@@ -141,6 +141,39 @@ static bool isolates(const struct socks5 *s)
 	return s->base.isolation != ISOLATION_NONE;
 }
 
+/* The proxy took us and answered a CONNECT, even if with no. Failure number 1 is what a proxy says that does not work, too. */
+static bool has_answered(const struct socks5_client_result *result, const struct err *e)
+{
+	if (result->fd >= 0)
+		return true;
+	return result->phase == SOCKS5_REPLY && e->code && strncmp(e->code, "socks_", 6) == 0 &&
+	       strcmp(e->code, "socks_general_failure") != 0 && strcmp(e->code, "socks_unknown_reply") != 0 &&
+	       strcmp(e->code, "socks_closed") != 0 && strcmp(e->code, "socks_handshake_timeout") != 0;
+}
+
+/* There is no session to watch: what dials meet is all that is known about the proxy. What became of the target says nothing bad about it. */
+static void note_state(struct socks5 *s, const struct socks5_client_result *result, const struct err *e)
+{
+	struct overlay *o = &s->base;
+
+	if (result->connected_ns == 0) {
+		overlay_set_state(o, OVERLAY_DOWN, "the proxy was not reached: %s", result->why);
+	} else if (result->phase == SOCKS5_METHOD || result->phase == SOCKS5_AUTH) {
+		overlay_set_state(o, OVERLAY_DEGRADED, "the proxy did not serve us: %s", result->why);
+	} else if (e && e->code && strncmp(e->code, "socks_bad_", 10) == 0 && result->phase == SOCKS5_REPLY) {
+		overlay_set_state(o, OVERLAY_DEGRADED, "the proxy answered nonsense: %s", result->why);
+	} else if (has_answered(result, e) && isolates(s) && !result->authenticated) {
+		/* A proxy without authentication cannot tell our identities apart. That is no failure, but must be known. */
+		overlay_set_state(o, OVERLAY_DEGRADED,
+			"the proxy did not ask for isolation credentials: streams are not isolated");
+		if (!atomic_exchange_explicit(&s->warned, true, memory_order_relaxed))
+			log_warn("overlay", "the proxy did not ask for isolation credentials: streams are not isolated",
+				LOG_STR("overlay", overlay_id(o)));
+	} else if (has_answered(result, e)) {
+		overlay_set_state(o, OVERLAY_READY, "%s", "");
+	}
+}
+
 static void client_done(void *arg, const struct socks5_client_result *result, const struct err *e)
 {
 	struct socks5_dial *d = arg;
@@ -148,11 +181,7 @@ static void client_done(void *arg, const struct socks5_client_result *result, co
 
 	d->client = NULL;
 	d->base.trace.connected_ns = result->connected_ns;
-	/* A proxy without authentication cannot tell our identities apart. That is no failure, but must be known. */
-	if (result->fd >= 0 && isolates(s) && !result->authenticated &&
-		!atomic_exchange_explicit(&s->warned, true, memory_order_relaxed))
-		log_warn("overlay", "the proxy did not ask for isolation credentials: streams are not isolated",
-			LOG_STR("overlay", overlay_id(&s->base)));
+	note_state(s, result, e);
 	dial_report(&d->base, result->fd, e);
 	free(d);
 }
@@ -200,11 +229,16 @@ static void socks5_cancel(struct dial *base)
 	free(d);
 }
 
+static const char *const secret_fields[] = {"password", NULL};
+
 const struct overlay_driver socks5_driver = {
 	.kind = "network.socks5",
 	.label = "socks5",
+	.resolver = "proxy",
+	.secret_fields = secret_fields,
 	.open = socks5_open,
 	.dial = socks5_dial,
 	.cancel = socks5_cancel,
 	.close = socks5_close,
+	.no_listen = "inbound listeners are not exposed over SOCKS5",
 };
