@@ -11,7 +11,7 @@ enum { PIECE_BYTES = 64 * 1024 };
 
 const char *compress_format_name(enum compress_format f)
 {
-	static const char *const names[] = {"gzip", "deflate", "zlib", "brotli"};
+	static const char *const names[] = {"gzip", "deflate", "zlib", "brotli", "zstd"};
 
 	return names[f];
 }
@@ -109,7 +109,7 @@ static int lacking(enum compress_format f, struct err *e)
 int compress_encode(enum compress_format f, const struct compress_options *opt, const char *data, size_t len,
 	struct buf *out, struct err *e)
 {
-	int least = f == COMPRESS_BROTLI ? 0 : 1, most = f == COMPRESS_BROTLI ? 11 : 9;
+	int least = f == COMPRESS_BROTLI ? 0 : 1, most = f == COMPRESS_BROTLI ? 11 : f == COMPRESS_ZSTD ? 22 : 9;
 
 	if (opt->level < least || opt->level > most)
 		return err_set(e, ERR_INVALID, "compression level must be between %d and %d", least, most);
@@ -117,6 +117,8 @@ int compress_encode(enum compress_format f, const struct compress_options *opt, 
 		return err_set(e, ERR_INVALID, "input data is longer than %d MiB", COMPRESS_INPUT_MAX >> 20);
 	if (f == COMPRESS_BROTLI)
 		return compress_brotli_encode(opt->level, data, len, out, e);
+	if (f == COMPRESS_ZSTD)
+		return compress_zstd_encode(opt, data, len, out, e);
 	return zlib_encode(f, opt, data, len, out, e);
 }
 
@@ -127,5 +129,7 @@ int compress_decode(enum compress_format f, const struct compress_options *opt, 
 		return err_set(e, ERR_INVALID, "input data is longer than %d MiB", COMPRESS_INPUT_MAX >> 20);
 	if (f == COMPRESS_BROTLI)
 		return compress_brotli_decode(opt->max, data, len, out, e);
+	if (f == COMPRESS_ZSTD)
+		return compress_zstd_decode(opt, data, len, out, e);
 	return zlib_decode(f, opt, data, len, out, e);
 }

@@ -12,8 +12,11 @@
 #ifdef WIPPY_BROTLI
 #include <brotli/encode.h>
 #endif
+#ifdef WIPPY_ZSTD
+#include <zstd.h>
+#endif
 
-enum { PIECE_BYTES = 16 * 1024, BROTLI_WINDOW_BITS = 18 };
+enum { PIECE_BYTES = 16 * 1024, BROTLI_WINDOW_BITS = 18, ZSTD_WINDOW_BITS = 18 };
 
 struct encoder {
 	enum compress_format format;
@@ -22,6 +25,9 @@ struct encoder {
 #endif
 #ifdef WIPPY_BROTLI
 	BrotliEncoderState *b;
+#endif
+#ifdef WIPPY_ZSTD
+	ZSTD_CCtx *s;
 #endif
 };
 
@@ -33,6 +39,10 @@ bool encoder_has(enum compress_format f)
 #endif
 #ifdef WIPPY_BROTLI
 	if (f == COMPRESS_BROTLI)
+		return true;
+#endif
+#ifdef WIPPY_ZSTD
+	if (f == COMPRESS_ZSTD)
 		return true;
 #endif
 	(void)f;
@@ -63,6 +73,15 @@ struct encoder *encoder_new(enum compress_format f, int level)
 			BrotliEncoderDestroyInstance(e->b);
 	}
 #endif
+#ifdef WIPPY_ZSTD
+	if (f == COMPRESS_ZSTD) {
+		e->s = ZSTD_createCCtx();
+		if (e->s && !ZSTD_isError(ZSTD_CCtx_setParameter(e->s, ZSTD_c_compressionLevel, level)) &&
+			!ZSTD_isError(ZSTD_CCtx_setParameter(e->s, ZSTD_c_windowLog, ZSTD_WINDOW_BITS)))
+			return e;
+		ZSTD_freeCCtx(e->s);
+	}
+#endif
 	free(e);
 	return NULL;
 }
@@ -78,6 +97,10 @@ void encoder_free(struct encoder *z)
 #ifdef WIPPY_BROTLI
 	if (z->format == COMPRESS_BROTLI)
 		BrotliEncoderDestroyInstance(z->b);
+#endif
+#ifdef WIPPY_ZSTD
+	if (z->format == COMPRESS_ZSTD)
+		ZSTD_freeCCtx(z->s);
 #endif
 	free(z);
 }
@@ -132,6 +155,26 @@ static void brotli_step(struct encoder *e, const void *data, size_t len, enum en
 }
 #endif
 
+#ifdef WIPPY_ZSTD
+static void zstd_step(struct encoder *e, const void *data, size_t len, enum encoder_step step, struct buf *out)
+{
+	static const ZSTD_EndDirective how[] = {
+		[ENCODER_MORE] = ZSTD_e_continue, [ENCODER_FLUSH] = ZSTD_e_flush, [ENCODER_END] = ZSTD_e_end};
+	ZSTD_inBuffer in = {.src = data, .size = len};
+	size_t left;
+
+	do {
+		ZSTD_outBuffer to = {.dst = buf_reserve(out, PIECE_BYTES), .size = PIECE_BYTES};
+
+		left = ZSTD_compressStream2(e->s, &to, &in, how[step]);
+		/* It fails when memory is out; there is no way on from there. */
+		if (ZSTD_isError(left))
+			abort();
+		buf_commit(out, to.pos);
+	} while (in.pos < in.size || (step != ENCODER_MORE && left > 0));
+}
+#endif
+
 void encoder_step(struct encoder *z, const void *data, size_t len, enum encoder_step step, struct buf *out)
 {
 #ifdef WIPPY_ZLIB
@@ -141,6 +184,10 @@ void encoder_step(struct encoder *z, const void *data, size_t len, enum encoder_
 #ifdef WIPPY_BROTLI
 	if (z->format == COMPRESS_BROTLI)
 		brotli_step(z, data, len, step, out);
+#endif
+#ifdef WIPPY_ZSTD
+	if (z->format == COMPRESS_ZSTD)
+		zstd_step(z, data, len, step, out);
 #endif
 	(void)z, (void)data, (void)len, (void)step, (void)out;
 }

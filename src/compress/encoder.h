@@ -1,7 +1,7 @@
 /*
- * encoder.h - gzip (RFC 1952) and brotli (RFC 7932) bit by bit, for what is sent while it is being made.
+ * encoder.h - gzip (RFC 1952), brotli (RFC 7932) and zstd (RFC 8878) bit by bit, for what is sent while it is being made.
  *
- * One thread at a time. Memory: about 260 KiB for gzip, 1 MiB for brotli.
+ * One thread at a time. Memory: about 260 KiB for gzip, 1 MiB for brotli and for zstd.
  */
 #ifndef COMPRESS_ENCODER_H
 #define COMPRESS_ENCODER_H
@@ -14,7 +14,7 @@
 
 struct encoder;
 
-/* Can it be made: was the library there at build time? False for anything but gzip and brotli. */
+/* Can it be made: was the library there at build time? False for anything but gzip, brotli and zstd. */
 bool encoder_has(enum compress_format f);
 /* `level` as of compress_options. NULL: not to be had, or out of memory. */
 struct encoder *encoder_new(enum compress_format f, int level);

@@ -16,6 +16,11 @@ static const char *text_of(const struct value *options, const char *name)
 	return v && value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : NULL;
 }
 
+unsigned http_status_seen(const struct exchange *x)
+{
+	return exchange_status(x) && (exchange_head_left(x) || !exchange_is_gone(x)) ? exchange_status(x) : 499;
+}
+
 const char *http_option(const struct value *options, const char *name, const char *old, const char *otherwise)
 {
 	const char *text = text_of(options, name);

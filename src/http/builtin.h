@@ -13,6 +13,12 @@ extern const struct middleware_type http_ratelimit_middleware;  /* builtin_ratel
 extern const struct middleware_type http_real_ip_middleware;    /* builtin_real_ip.c */
 extern const struct middleware_type http_request_id_middleware; /* builtin_request_id.c */
 
+/* What request_id gave this request; NULL: it is in none of the chains so far. */
+const char *http_request_id(const struct exchange *x);
+
+/* Of an exchange that is over, for whoever counts: 499, as other servers have it, when the client left before anything was sent. */
+unsigned http_status_seen(const struct exchange *x);
+
 /* The text of option `name`; where it is absent, of `old` (NULL: no older name); where that is absent or it is
  * empty, `otherwise`. Borrowed. */
 const char *http_option(const struct value *options, const char *name, const char *old, const char *otherwise);

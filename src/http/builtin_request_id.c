@@ -2,7 +2,7 @@
  * builtin_request_id.c - the middleware request_id: every response says which request it answers.
  *
  * The id the client (or a proxy) sent is kept when it is made of letters, digits and -_.=+/:@ and not too long;
- * otherwise a new one (UUID version 4) is made.
+ * otherwise a new one (UUID version 4) is made. Handlers see it as `request_id` of their context, and so does what they call.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,13 @@ enum { ID_BYTES_MAX = 128 };
 struct request_id {
 	char *header;
 };
+
+static const char key; /* its address */
+
+const char *http_request_id(const struct exchange *x)
+{
+	return exchange_attached(x, &key);
+}
 
 static void request_id_free(void *self)
 {
@@ -65,6 +72,7 @@ static enum middleware_next request_id_begin(void *self, struct exchange *x)
 		uuid_stamp(&u, 4);
 		id = uuid_format(&u, text);
 	}
+	exchange_attach(x, &key, xstrdup(id), free);
 	exchange_set_header(x, r->header, id, SIZE_MAX);
 	return MIDDLEWARE_NEXT;
 }

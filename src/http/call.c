@@ -37,7 +37,8 @@ struct http_call *http_call_new(struct http_client *c, const struct http_request
 	call->judge_url = req->judge_url;
 	call->judge_arg = req->judge_arg;
 	call->fd = -1;
-	call->deadline_ns = loop_clock_ns() + (req->timeout_ns ? req->timeout_ns : c->cfg.timeout_ms * 1000000);
+	call->begun_ns = loop_clock_ns();
+	call->deadline_ns = call->begun_ns + (req->timeout_ns ? req->timeout_ns : c->cfg.timeout_ms * 1000000);
 	http_head_init(&call->head);
 	list_init(&call->ready_link);
 	list_init(&call->in_conn);
@@ -135,6 +136,7 @@ static void finish(struct http_call *call, bool failed)
 		loop_timer_stop(&call->timer);
 	call->finished = true;
 	call->failed = failed;
+	call->ended_in = call->phase;
 	call->phase = HTTP_PHASE_OVER;
 	http_call_ready(call);
 }
@@ -303,6 +305,8 @@ static int begin_hop(struct http_call *call)
 	call->dials = call->attempts = 0;
 	call->is_fresh = call->wants_dial = call->redirecting = call->hop_over = false;
 	call->discarded = 0;
+	call->phase = HTTP_PHASE_START;
+	call->tls_begun_ns = call->request_ns = call->head_ns = 0;
 	memset(&call->trace, 0, sizeof(call->trace));
 	if (http_url_check(&call->url, &call->err) < 0)
 		return -1;
@@ -436,7 +440,8 @@ curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl
 	}
 	if (call->url.is_tls) {
 		call->phase = HTTP_PHASE_TLS;
-		call->tls_deadline_ns = loop_clock_ns() + (uint64_t)HTTP_TLS_HANDSHAKE_MS * 1000000;
+		call->tls_begun_ns = loop_clock_ns();
+		call->tls_deadline_ns = call->tls_begun_ns + (uint64_t)HTTP_TLS_HANDSHAKE_MS * 1000000;
 		arm_timer(call);
 	}
 	return fd;
@@ -451,6 +456,7 @@ int http_call_before_request(void *arg, char *remote_ip, char *local_ip, int rem
 	(void)local_ip;
 	(void)remote_port;
 	call->phase = HTTP_PHASE_HEADERS;
+	call->request_ns = loop_clock_ns();
 	if (call->tls_deadline_ns) {
 		call->tls_deadline_ns = 0;
 		arm_timer(call);
@@ -532,6 +538,8 @@ size_t http_call_on_header(char *line, size_t size, size_t n, void *arg)
 	struct http_call *call = h->call;
 	int rc = http_head_line(&call->head, line, size * n, &call->err);
 
+	if (!call->head_ns)
+		call->head_ns = loop_clock_ns();
 	if (rc < 0)
 		call->noted = true;
 	else if (rc > 0)
@@ -614,6 +622,45 @@ void http_call_transfer_done(struct http_call *call, CURLcode rc)
 		call->dead_reuse = call->dead_reuse || call->wants_dial;
 		fail_transfer(call, rc);
 	}
+}
+
+static uint64_t between(uint64_t begin_ns, uint64_t end_ns)
+{
+	return begin_ns && end_ns > begin_ns ? end_ns - begin_ns : 0;
+}
+
+static const char *phase_name(const struct http_call *call)
+{
+	switch (call->phase == HTTP_PHASE_OVER ? call->ended_in : call->phase) {
+	case HTTP_PHASE_START:
+		return "start";
+	case HTTP_PHASE_DIAL:
+		return call->overlay && call->trace.connected_ns ? "handshake" : "dial";
+	case HTTP_PHASE_TLS:
+		return "tls";
+	case HTTP_PHASE_HEADERS:
+		return "response";
+	case HTTP_PHASE_BODY:
+	case HTTP_PHASE_OVER:
+		break;
+	}
+	return "body";
+}
+
+void http_call_trace(const struct http_call *call, struct http_trace *ret)
+{
+	const struct dial_trace *t = &call->trace;
+
+	*ret = (struct http_trace){
+		.resolver = t->resolver,
+		.phase = call->finished && !call->failed ? "done" : phase_name(call),
+		.reused = !call->is_fresh && call->request_ns > 0,
+		.dial_ns = between(t->begun_ns, t->connected_ns),
+		.handshake_ns = between(t->connected_ns, t->ready_ns),
+		.tls_ns = call->is_fresh ? between(call->tls_begun_ns, call->request_ns) : 0,
+		.first_byte_ns = between(call->request_ns, call->head_ns),
+		.total_ns = between(call->begun_ns, loop_clock_ns()),
+	};
 }
 
 void http_call_report(struct http_call *call)

@@ -94,6 +94,20 @@ void http_client_free(struct http_client *c);
 /* Borrows everything in `req` for the call; the body is copied. Failures found at once are reported through `done` too. */
 struct http_call *http_client_start(
 	struct http_client *c, const struct http_request *req, http_done_fn *done, void *arg);
+/* The way of a call, as far as it came. Durations; 0 = not reached, or not needed. Of the last hop, but for `total_ns`. */
+struct http_trace {
+	const char *resolver; /* of struct dial_trace; NULL: nothing was dialled */
+	const char *phase;    /* where it ended: "start", "dial", "handshake" (the overlay's), "tls", "response" (until its first byte), "body"; "done" */
+	bool reused;          /* it ran on a kept-alive connection */
+	uint64_t dial_ns;     /* until the target, or the overlay's endpoint, was reached */
+	uint64_t handshake_ns;
+	uint64_t tls_ns;
+	uint64_t first_byte_ns; /* from the request's being sent */
+	uint64_t total_ns;      /* since http_client_start() */
+};
+/* Inside `done`. */
+void http_call_trace(const struct http_call *call, struct http_trace *ret);
+
 /* At any time before `done`, or later to end a stream. Frees the call. */
 void http_call_cancel(struct http_call *call);
 

@@ -13,23 +13,100 @@
 
 static void run_events(struct loop_post *post);
 
-struct exchange *exchange_new(struct server_worker *w, struct conn *c, const char *target)
+/* The path of a target: all of it, or what follows the authority of an absolute form (RFC 9112 section 3.2.2). */
+static const char *find_path(const char *target)
 {
-	struct exchange *x = xcalloc(1, sizeof(*x));
+	const char *p = target, *slash;
 
+	if (*p == '/')
+		return p;
+	p = strstr(p, "://") + 3;
+	slash = p + strcspn(p, "/?#");
+	return slash;
+}
+
+static size_t align(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
+/* Cut the head into texts, in its copy: every one is followed by at least one byte of the line. */
+static void cut_head(struct exchange *x, const struct request_parse *p, char *head)
+{
+	for (uint32_t i = 0; i < p->nfields; i++) {
+		const struct request_field *f = &p->fields[i];
+
+		head[f->name.at + f->name.len] = '\0';
+		head[f->value.at + f->value.len] = '\0';
+		x->fields[i] =
+			(struct exchange_field){head + f->name.at, head + f->value.at, f->name.len, f->value.len};
+	}
+	x->nfields = p->nfields;
+	head[p->method.at + p->method.len] = '\0';
+	head[p->target.at + p->target.len] = '\0';
+	x->method = head + p->method.at;
+	x->target = head + p->target.at;
+	x->host = p->host == UINT32_MAX ? "" : x->fields[p->host].value;
+}
+
+/* `spare` has room for the target twice. */
+static void split_target(struct exchange *x, char *spare)
+{
+	const char *path = find_path(x->target);
+	size_t len = strcspn(path, "?#");
+	struct buf decoded = BUF_INIT;
+
+	x->query = path[len] == '?' ? path + len + 1 : "";
+	if (len == 0) {
+		x->raw_path = x->path = "/";
+		return;
+	}
+	x->raw_path = path;
+	if (path[len] != '\0') {
+		memcpy(spare, path, len);
+		spare[len] = '\0';
+		x->raw_path = spare;
+		spare += len + 1;
+	}
+	x->path = x->raw_path;
+	if (!memchr(path, '%', len))
+		return;
+	route_decode(&decoded, x->raw_path, len);
+	memcpy(spare, buf_str(&decoded), buf_len(&decoded) + 1);
+	buf_done(&decoded);
+	x->path = spare;
+}
+
+struct exchange *exchange_new(struct server_worker *w, struct conn *c, const char *head)
+{
+	const struct request_parse *p = c->parse;
+	size_t nfields = p->nfields * sizeof(struct exchange_field);
+	struct exchange *x = xmalloc(sizeof(*x));
+	char *block = xmalloc(nfields + align(p->head_len) + 2 * ((size_t)p->target.len + 1));
+
+	memset(x, 0, offsetof(struct exchange, few));
 	x->refs = 1;
 	x->worker = w;
 	x->conn = c;
 	x->site = http_site_ref(w->site);
-	x->target = xstrdup(target);
-	x->conn_remote = xstrdup(c->remote);
-	x->is_tls = c->is_tls;
+	x->peer = peer_ref(c->peer);
+	x->fields = (struct exchange_field *)block;
+	memcpy(block + nfields, head, p->head_len);
+	cut_head(x, p, block + nfields);
+	split_target(x, block + nfields + align(p->head_len));
+	x->length = p->length;
+	x->is_1_0 = p->is_1_0;
+	x->is_head = strcmp(x->method, "HEAD") == 0;
+	x->expects_continue = p->expects_continue;
+	x->keep_alive = p->keep_alive;
+	x->upgrades = p->upgrades;
+	x->begun_ns = loop_now_ns(w->loop);
 	x->body_max = UINT64_MAX;
 	x->hold = EXCHANGE_HOLD_BYTES;
 	x->file_fd = -1;
-	x->upgraded_fd = -1;
+	x->out_fields = x->few;
+	x->out_fields_cap = EXCHANGE_OUT_FIELDS;
 	x->post.run = run_events;
-	list_init(&x->wait_link);
 	return x;
 }
 
@@ -49,28 +126,19 @@ void exchange_unref(struct exchange *x)
 			x->attached[i].free_fn(x->attached[i].object);
 	if (x->filter_free)
 		x->filter_free(x->filter_state);
-	for (size_t i = 0; i < x->nout_fields; i++) {
-		free(x->out_fields[i].name);
-		free(x->out_fields[i].value);
-	}
+	exchange_free_fields(x);
 	for (size_t i = 0; i < x->nparams; i++)
 		free(x->params[i].value);
 	if (x->file_fd >= 0)
 		close(x->file_fd);
-	if (x->upgraded_fd >= 0)
-		close(x->upgraded_fd);
+	transport_close(x->upgraded);
 	buf_done(&x->upgraded_early);
 	buf_done(&x->body);
 	buf_done(&x->out);
-	free(x->out_fields);
 	free(x->params);
 	free(x->fields);
-	free(x->text);
-	free(x->target);
-	free(x->raw_path);
-	free(x->path);
 	free(x->remote);
-	free(x->conn_remote);
+	peer_unref(x->peer);
 	http_site_unref(x->site);
 	free(x);
 }
@@ -109,7 +177,7 @@ bool exchange_is_http_1_0(const struct exchange *x)
 
 bool exchange_is_tls(const struct exchange *x)
 {
-	return x->is_tls;
+	return x->peer->is_tls;
 }
 
 bool exchange_is_head(const struct exchange *x)
@@ -119,7 +187,7 @@ bool exchange_is_head(const struct exchange *x)
 
 const char *exchange_remote(const struct exchange *x)
 {
-	return x->remote ? x->remote : x->conn_remote;
+	return x->remote ? x->remote : x->peer->address;
 }
 
 void exchange_set_remote(struct exchange *x, const char *remote)
@@ -128,6 +196,18 @@ void exchange_set_remote(struct exchange *x, const char *remote)
 
 	free(x->remote);
 	x->remote = copy;
+}
+
+const struct value *exchange_identity(const struct exchange *x)
+{
+	return x->peer->identity;
+}
+
+const char *exchange_client_subject(const struct exchange *x, bool *ret_verified)
+{
+	if (ret_verified)
+		*ret_verified = x->peer->is_verified;
+	return x->peer->subject ? x->peer->subject : "";
 }
 
 size_t exchange_nheaders(const struct exchange *x)
@@ -185,19 +265,21 @@ static enum exchange_body look(const struct exchange *x)
 		return EXCHANGE_BODY_TOO_LARGE;
 	if (buf_len(&x->body) > 0)
 		return EXCHANGE_BODY_DATA;
+	if (x->discarding)
+		return EXCHANGE_BODY_GONE;
 	if (x->body_complete)
 		return EXCHANGE_BODY_END;
 	return x->gone || x->ended ? EXCHANGE_BODY_GONE : EXCHANGE_BODY_WAIT;
 }
 
-/* A client that expects 100-continue is told to go on. */
+/* A client that expects 100-continue is told to go on, unless it did not wait for that. */
 static void want_body(struct exchange *x)
 {
 	if (x->body_wanted)
 		return;
 	x->body_wanted = true;
-	if (!x->body_complete)
-		exchange_resume(x);
+	if (x->expects_continue && !x->body_complete && !x->head_left && buf_len(&x->body) == 0 && x->conn)
+		conn_continue(x->conn);
 }
 
 enum exchange_body exchange_body_read(struct exchange *x, struct buf *into, size_t max)
@@ -217,8 +299,8 @@ enum exchange_body exchange_body_read(struct exchange *x, struct buf *into, size
 	buf_add(into, buf_data(&x->body), n);
 	buf_consume(&x->body, n);
 	x->body_taken += n;
-	if (!x->body_complete && buf_len(&x->body) < EXCHANGE_BODY_BUFFER_BYTES / 2)
-		exchange_resume(x);
+	if (!x->body_complete && x->conn && buf_len(&x->body) < EXCHANGE_BODY_BUFFER_BYTES / 2)
+		conn_read_on(x->conn);
 	return EXCHANGE_BODY_DATA;
 }
 
@@ -263,12 +345,14 @@ static void run_events(struct loop_post *post)
 	x->events = 0;
 	if (events & EVENT_UPGRADED) {
 		exchange_upgraded_fn *fn = x->upgrade_fn;
-		int fd = x->upgraded_fd;
+		struct transport *t = x->upgraded;
 
 		x->upgrade_fn = NULL;
-		x->upgraded_fd = -1;
+		x->upgraded = NULL;
 		if (fn)
-			fn(x->upgrade_arg, fd, buf_data(&x->upgraded_early), buf_len(&x->upgraded_early));
+			fn(x->upgrade_arg, t, buf_data(&x->upgraded_early), buf_len(&x->upgraded_early));
+		else
+			transport_close(t);
 	}
 	if (!x->ended && (events & EVENT_BODY) && look(x) != EXCHANGE_BODY_WAIT)
 		call_once(&x->body_fn, x->body_arg);
@@ -289,11 +373,25 @@ void exchange_notify(struct exchange *x, unsigned events)
 	loop_post(x->worker->loop, &x->post);
 }
 
+/* Whoever serves a lost exchange may end it after its server went, so then it is over with its connection. */
+static void tell_over(struct exchange *x)
+{
+	const struct http_server_config *cfg;
+
+	if (x->over_told)
+		return;
+	x->over_told = true;
+	cfg = &x->worker->server->config;
+	if (cfg->on_over)
+		cfg->on_over(cfg->owner, x);
+}
+
 void exchange_lost(struct exchange *x)
 {
 	if (x->gone)
 		return;
 	x->gone = true;
+	tell_over(x);
 	/* Nobody who waits for the chain's turn could end it. */
 	if (x->waits_for_middleware && !x->ended)
 		exchange_end(x);
@@ -316,12 +414,20 @@ bool exchange_is_gone(const struct exchange *x)
 	return x->gone;
 }
 
+void exchange_leave_at_eof(struct exchange *x)
+{
+	x->leaves_at_eof = true;
+	if (x->conn && x->conn->eof)
+		conn_cut(x->conn);
+}
+
 void exchange_maybe_over(struct exchange *x)
 {
 	if (x->over || !x->ended || x->conn)
 		return;
 	x->over = true;
 	chain_ends(x);
+	tell_over(x);
 }
 
 /* -- where it belongs -------------------------------------------------------------------------------- */

@@ -37,7 +37,9 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "http/transport.h"
 #include "loop/loop.h"
+#include "value/value.h"
 
 enum {
 	EXCHANGE_HOLD_BYTES = 2048,             /* written bytes that make the head leave */
@@ -68,6 +70,10 @@ bool exchange_is_head(const struct exchange *x);
 /* The peer, "ip:port" or what the overlay says. A middleware may replace it (copied). */
 const char *exchange_remote(const struct exchange *x);
 void exchange_set_remote(struct exchange *x, const char *remote);
+/* What the overlay vouches for about the peer (http_peer.identity), a map; NULL = nothing. */
+const struct value *exchange_identity(const struct exchange *x);
+/* Of the client's certificate, as RFC 2253 text; "" = none. `*ret_verified`: checked against client_ca. */
+const char *exchange_client_subject(const struct exchange *x, bool *ret_verified);
 
 /* Header fields in wire order, as sent; values have no outer blanks, no NUL, CR or LF. */
 struct exchange_field {
@@ -116,8 +122,10 @@ void exchange_remove_header(struct exchange *x, const char *name);
 /* Of the response; the first of that name or NULL. Valid until the next change. */
 const char *exchange_response_header(const struct exchange *x, const char *name);
 
-/* Fix status and headers. False: committed before, or status outside 200-999 (1xx interim responses are not supported). */
+/* Fix status and headers. False: committed before, or status outside 200-999 (interim responses: exchange_interim()). */
 bool exchange_commit(struct exchange *x, unsigned status);
+/* Send an interim response (102, 103; not 100 and 101) at once with the headers set so far, which stay set. False: committed, HTTP/1.0, or no such status. */
+bool exchange_interim(struct exchange *x, unsigned status);
 bool exchange_is_committed(const struct exchange *x);
 unsigned exchange_status(const struct exchange *x); /* 0 before commit */
 /* Did anything leave for the wire? Then middlewares have seen the head. */
@@ -145,13 +153,16 @@ void exchange_answer_text(struct exchange *x, unsigned status, const char *text)
 /* The client left before the end (also: the server stops and time is up). Once, later; NULL withdraws it. */
 void exchange_on_gone(struct exchange *x, void (*fn)(void *arg), void *arg);
 bool exchange_is_gone(const struct exchange *x);
+/* From here on a client that says it will send no more has left. Otherwise it may still wait for its response; of a client that closed, nothing else shows until something is
+ * written. For streams without an end. */
+void exchange_leave_at_eof(struct exchange *x);
 
 /* -- upgrade (RFC 9110 section 7.8) ------------------------------------------------------------------ */
 
 /* Answer 101 with the headers set so far (Upgrade, Sec-WebSocket-Accept ...; Connection: Upgrade is added) and hand the connection over: `fn` runs once, later, with a
- * descriptor that is the callee's from then on, non-blocking, and bytes the client sent already (borrowed); fd -1 when the client left meanwhile. Ends the
- * exchange: keep a reference for its slots. False: committed, or HTTP/1.0, or a body is due. */
-typedef void exchange_upgraded_fn(void *arg, int fd, const void *early, size_t nearly);
+ * transport that is the callee's from then on and bytes the client sent already (borrowed); NULL when the client left meanwhile. Ends the
+ * exchange: keep a reference for its slots. False: committed, or HTTP/1.0, or the client did not ask for it (Connection: upgrade), or a body is due. */
+typedef void exchange_upgraded_fn(void *arg, struct transport *t, const void *early, size_t nearly);
 bool exchange_upgrade(struct exchange *x, exchange_upgraded_fn *fn, void *arg);
 
 /* -- where it belongs -------------------------------------------------------------------------------- */

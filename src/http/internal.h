@@ -202,6 +202,7 @@ struct http_call {
 	void *judge_arg;
 	uint64_t deadline_ns;
 	uint64_t tls_deadline_ns; /* 0: no handshake under way */
+	uint64_t begun_ns;
 	struct loop_timer timer;
 
 	/* The present hop. */
@@ -218,6 +219,8 @@ struct http_call {
 	struct http_header_list list;
 	struct dial *dial;
 	struct dial_trace trace;
+	enum http_phase ended_in; /* in HTTP_PHASE_OVER: the phase before */
+	uint64_t tls_begun_ns, request_ns, head_ns; /* 0: not reached */
 	int fd;            /* dialled, not yet taken by libcurl */
 	bool dial_is_late; /* the deadline has passed; the dial is about to say so */
 	bool is_fresh;     /* this transfer runs on a connection dialled for it */
@@ -278,6 +281,8 @@ bool http_redirect_is_wanted(const struct http_head *h);
 int http_redirect_follow(struct http_call *call, const char *location);
 /* Authorization from the URL's credentials, NULL when it has none. */
 struct secret *http_basic_auth(const char *userinfo);
+/* A field that only the host it was meant for may see. */
+bool http_header_is_credential(const char *name);
 
 /* -- errors.c ---------------------------------------------------------------------------------------- */
 

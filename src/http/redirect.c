@@ -31,7 +31,7 @@ bool http_redirect_is_wanted(const struct http_head *h)
 	}
 }
 
-static bool is_sensitive(const char *name)
+bool http_header_is_credential(const char *name)
 {
 	static const char *const names[] = {
 		"Authorization", "Cookie", "Cookie2", "Proxy-Authenticate", "Proxy-Authorization", "Www-Authenticate"};
@@ -133,7 +133,7 @@ int http_redirect_follow(struct http_call *call, const char *location)
 	/* For good: a later hop back to the first host gets no credentials either. What was meant for TLS is not repeated in the
 	 * clear, not even to the same host. */
 	if (!http_host_is_within(next.host, call->origin_host) || (call->url.is_tls && !next.is_tls))
-		http_header_set_drop(&call->headers, is_sensitive);
+		http_header_set_drop(&call->headers, http_header_is_credential);
 	set_referer(call, &next);
 	http_url_done(&call->url);
 	call->url = next;

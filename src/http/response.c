@@ -1,69 +1,88 @@
 /*
- * response.c - the answer of an exchange: collected, seen by middlewares, handed to libmicrohttpd.
+ * response.c - the answer of an exchange as handlers and middlewares say it.
  *
- * Until the head leaves everything is held in x->out. Then either all is known and goes in one block with its length, or libmicrohttpd pulls from x->out
- * and the connection is suspended whenever that runs empty.
+ * Until the head leaves everything is held in x->out. Then either all is known and goes in one piece with its length, or what is there goes as it comes:
+ * at a flush at once, else at the end of the turn or when much has gathered.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "http/server_private.h"
-#include "http/sniff.h"
+#include "http/token.h"
 
-enum { BLOCK_BYTES = 32 * 1024 };
+enum { GATHER_BYTES = 64 * 1024 };
 
 /* -- header fields ----------------------------------------------------------------------------------- */
 
-static bool is_token(const char *s)
-{
-	size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-	return n > 0 && s[n] == '\0';
-}
-
 const char *exchange_out_field(const struct exchange *x, const char *name)
 {
+	size_t len = strlen(name);
+
 	for (size_t i = 0; i < x->nout_fields; i++)
-		if (strcasecmp(x->out_fields[i].name, name) == 0)
+		if (x->out_fields[i].name_len == len && strcasecmp(x->out_fields[i].name, name) == 0)
 			return x->out_fields[i].value;
 	return NULL;
 }
 
 void exchange_drop_field(struct exchange *x, const char *name)
 {
-	size_t k = 0;
+	size_t k = 0, len = strlen(name);
 
 	for (size_t i = 0; i < x->nout_fields; i++) {
-		if (strcasecmp(x->out_fields[i].name, name) == 0) {
+		if (x->out_fields[i].name_len == len && strcasecmp(x->out_fields[i].name, name) == 0)
 			free(x->out_fields[i].name);
-			free(x->out_fields[i].value);
-		} else {
+		else
 			x->out_fields[k++] = x->out_fields[i];
-		}
 	}
 	x->nout_fields = k;
 }
 
+void exchange_free_fields(struct exchange *x)
+{
+	for (size_t i = 0; i < x->nout_fields; i++)
+		free(x->out_fields[i].name);
+	if (x->out_fields != x->few)
+		free(x->out_fields);
+}
+
+static void make_room(struct exchange *x)
+{
+	size_t cap = x->out_fields_cap * 2;
+
+	if (x->nout_fields < x->out_fields_cap)
+		return;
+	if (x->out_fields == x->few) {
+		x->out_fields = xreallocarray(NULL, cap, sizeof(*x->out_fields));
+		memcpy(x->out_fields, x->few, sizeof(x->few));
+	} else {
+		x->out_fields = xreallocarray(x->out_fields, cap, sizeof(*x->out_fields));
+	}
+	x->out_fields_cap = cap;
+}
+
 void exchange_put_field(struct exchange *x, const char *name, const char *value, size_t len, bool add)
 {
-	struct out_field f = {xstrdup(name), xmemdupz(value, len)};
+	size_t nlen = strlen(name);
+	struct out_field f = {.name = xmalloc(nlen + len + 2), .name_len = (uint32_t)nlen, .value_len = (uint32_t)len};
 
+	f.value = f.name + nlen + 1;
+	memcpy(f.name, name, nlen + 1);
+	memcpy(f.value, value, len);
+	f.value[len] = '\0';
 	for (size_t i = 0; i < len; i++)
 		if (f.value[i] == '\r' || f.value[i] == '\n' || f.value[i] == '\0')
 			f.value[i] = ' ';
 	if (!add)
 		exchange_drop_field(x, name);
-	x->out_fields = xreallocarray(x->out_fields, x->nout_fields + 1, sizeof(*x->out_fields));
+	make_room(x);
 	x->out_fields[x->nout_fields++] = f;
 }
 
 static bool set(struct exchange *x, const char *name, const char *value, size_t len, bool add)
 {
-	if (x->committed || !is_token(name))
+	if (x->committed || *name == '\0' || name[http_token_len(name, strlen(name))] != '\0')
 		return false;
 	exchange_put_field(x, name, value, len == SIZE_MAX ? strlen(value) : len, add);
 	return true;
@@ -116,28 +135,23 @@ bool exchange_head_left(const struct exchange *x)
 	return x->head_left;
 }
 
-static bool has_no_body(const struct exchange *x)
+bool response_has_no_body(const struct exchange *x)
 {
 	return x->status == 204 || x->status == 304;
 }
 
-void response_push(struct exchange *x)
+/* Something is there to send, or the end. */
+static void push(struct exchange *x, bool later)
 {
-	if (x->raw) {
-		raw_push(x);
+	if (!x->conn)
 		return;
-	}
-	/* A body nobody will read any more is thrown away as it comes, unless that would take long. */
+	/* A body nobody will read any more is thrown away as it comes. */
 	if (!x->body_complete && !x->discarding) {
 		x->discarding = true;
-		buf_clear(&x->body);
-		if (!x->in_handler && !x->at_head && x->conn && x->length > 0 &&
-			(uint64_t)x->length - x->body_received > EXCHANGE_DISCARD_MAX) {
-			raw_begin(x);
-			return;
-		}
+		buf_done(&x->body);
+		conn_read_on(x->conn);
 	}
-	exchange_resume(x);
+	conn_push(x->conn, later);
 }
 
 bool exchange_write(struct exchange *x, const void *data, size_t len)
@@ -145,7 +159,7 @@ bool exchange_write(struct exchange *x, const void *data, size_t len)
 	if (x->ended || x->gone)
 		return false;
 	exchange_commit(x, 200);
-	if (has_no_body(x))
+	if (response_has_no_body(x))
 		return len == 0;
 	if (x->is_head && x->head_left)
 		return true;
@@ -156,20 +170,22 @@ bool exchange_write(struct exchange *x, const void *data, size_t len)
 	if (!x->leave && buf_len(&x->out) >= x->hold)
 		x->leave = x->flushed = true;
 	if (x->leave && buf_len(&x->out) > 0)
-		response_push(x);
+		push(x, buf_len(&x->out) < GATHER_BYTES);
 	return true;
 }
 
 size_t exchange_pending(const struct exchange *x)
 {
-	return x->gone ? 0 : buf_len(&x->out);
+	if (x->gone || !x->conn)
+		return 0;
+	return buf_len(&x->out) + buf_len(&x->conn->out);
 }
 
 void exchange_on_drain(struct exchange *x, void (*fn)(void *arg), void *arg)
 {
 	x->drain_fn = fn;
 	x->drain_arg = arg;
-	if (fn && (x->gone || buf_len(&x->out) <= EXCHANGE_PENDING_LOW))
+	if (fn && (exchange_pending(x) <= EXCHANGE_PENDING_LOW))
 		exchange_notify(x, EVENT_DRAIN);
 }
 
@@ -185,10 +201,10 @@ void exchange_flush(struct exchange *x)
 		return;
 	if (!x->leave)
 		x->leave = x->flushed = true;
-	response_push(x);
+	push(x, false);
 }
 
-static void finish_filter(struct exchange *x)
+void response_finish_filter(struct exchange *x)
 {
 	if (x->filter && x->heads_ran && !x->filtered_end) {
 		x->filtered_end = true;
@@ -206,9 +222,9 @@ void exchange_end(struct exchange *x)
 	x->body_fn = NULL;
 	x->drain_fn = NULL;
 	x->gone_fn = NULL;
-	finish_filter(x);
+	response_finish_filter(x);
 	if (!x->gone)
-		response_push(x);
+		push(x, false);
 	exchange_maybe_over(x);
 	exchange_unref(x); /* the handler's */
 }
@@ -243,7 +259,7 @@ bool exchange_send_file(struct exchange *x, int fd, uint64_t offset, uint64_t si
 	if (x->ended || x->gone || x->wants_body || x->leave || !x->body_complete || buf_len(&x->out) > 0)
 		return false;
 	exchange_commit(x, 200);
-	if (has_no_body(x))
+	if (response_has_no_body(x))
 		return false;
 	x->file_fd = fd;
 	x->file_offset = offset;
@@ -254,7 +270,7 @@ bool exchange_send_file(struct exchange *x, int fd, uint64_t offset, uint64_t si
 
 bool exchange_upgrade(struct exchange *x, exchange_upgraded_fn *fn, void *arg)
 {
-	if (x->committed || x->ended || x->gone || x->is_1_0 || !x->body_complete)
+	if (x->committed || x->ended || x->gone || x->is_1_0 || !x->upgrades || !x->body_complete)
 		return false;
 	x->committed = true;
 	x->status = 101;
@@ -262,151 +278,4 @@ bool exchange_upgrade(struct exchange *x, exchange_upgraded_fn *fn, void *arg)
 	x->upgrade_arg = arg;
 	exchange_end(x);
 	return true;
-}
-
-/* -- to libmicrohttpd -------------------------------------------------------------------------------- */
-
-void response_finish_head(struct exchange *x)
-{
-	struct buf plain;
-
-	if (x->heads_ran)
-		return;
-	chain_heads(x);
-	x->heads_ran = true;
-	if (x->file_fd < 0 && buf_len(&x->out) > 0 && !exchange_out_field(x, "Content-Type") &&
-		!exchange_out_field(x, "Content-Encoding") && !exchange_out_field(x, "Transfer-Encoding"))
-		middleware_set_header(x, "Content-Type", http_sniff(buf_data(&x->out), buf_len(&x->out)));
-	if (!x->filter)
-		return;
-	plain = x->out;
-	x->out = BUF_INIT;
-	x->filter(x->filter_state, buf_data(&plain), buf_len(&plain), MIDDLEWARE_FILTER_WRITE, &x->out);
-	buf_done(&plain);
-	if (x->ended)
-		finish_filter(x);
-	else
-		x->filter(x->filter_state, NULL, 0, MIDDLEWARE_FILTER_FLUSH, &x->out);
-}
-
-static ssize_t pull(void *arg, uint64_t pos, char *dst, size_t max)
-{
-	struct exchange *x = arg;
-	size_t n = buf_len(&x->out), before = n;
-
-	(void)pos;
-	if (x->dead)
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	if (n == 0 && x->ended)
-		return MHD_CONTENT_READER_END_OF_STREAM;
-	if (n == 0) {
-		exchange_suspend(x);
-		return 0;
-	}
-	if (n > max)
-		n = max;
-	memcpy(dst, buf_data(&x->out), n);
-	buf_consume(&x->out, n);
-	x->sent += n;
-	if (x->drain_fn && before - n <= EXCHANGE_PENDING_LOW)
-		exchange_notify(x, EVENT_DRAIN);
-	return (ssize_t)n;
-}
-
-static void pull_over(void *arg)
-{
-	exchange_unref(arg);
-}
-
-bool response_is_framing(const char *name)
-{
-	return strcasecmp(name, "Transfer-Encoding") == 0 || strcasecmp(name, "Content-Length") == 0 ||
-	       strcasecmp(name, "Connection") == 0 || strcasecmp(name, "Keep-Alive") == 0;
-}
-
-/* The length the handler promised for a body that streams; -1: none. */
-static int64_t promised_length(const struct exchange *x)
-{
-	const char *s = x->filter ? NULL : exchange_out_field(x, "Content-Length");
-
-	if (!s || !*s || strlen(s) > 18 || strspn(s, "0123456789") != strlen(s))
-		return -1;
-	return (int64_t)strtoull(s, NULL, 10);
-}
-
-static void upgraded(void *arg, struct MHD_Connection *c, void *req, const char *extra, size_t nextra, MHD_socket sock,
-	struct MHD_UpgradeResponseHandle *urh)
-{
-	struct exchange *x = arg;
-
-	(void)c, (void)req;
-	/* A descriptor of our own: then libmicrohttpd has nothing more to do with the connection, also when it stops. */
-	x->upgraded_fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
-	if (x->upgraded_fd >= 0)
-		fcntl(x->upgraded_fd, F_SETFL, fcntl(x->upgraded_fd, F_GETFL) | O_NONBLOCK);
-	if (nextra > 0)
-		buf_add(&x->upgraded_early, extra, nextra);
-	MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
-	exchange_notify(x, EVENT_UPGRADED);
-	exchange_unref(x);
-}
-
-static void free_block(void *mem)
-{
-	free(mem);
-}
-
-static struct MHD_Response *make(struct exchange *x)
-{
-	int64_t length = promised_length(x);
-	struct MHD_Response *r;
-	size_t n;
-
-	if (x->upgrade_fn)
-		return MHD_create_response_for_upgrade(upgraded, exchange_ref(x));
-	if (x->file_fd >= 0) {
-		r = MHD_create_response_from_fd_at_offset64(x->file_size, x->file_fd, x->file_offset);
-		if (r) {
-			x->file_fd = -1;
-			x->sent += x->file_size;
-		}
-		return r;
-	}
-	if (x->ended && (!x->flushed || has_no_body(x))) {
-		char *block = buf_detach(&x->out, &n);
-
-		/* For HEAD the length of what GET would have sent, where the handler knows it. */
-		if (x->is_head && n == 0 && length > 0) {
-			free(block);
-			return MHD_create_response_from_callback(
-				(uint64_t)length, BLOCK_BYTES, pull, exchange_ref(x), pull_over);
-		}
-		x->sent += n;
-		return MHD_create_response_from_buffer_with_free_callback(n, block, free_block);
-	}
-	return MHD_create_response_from_callback(
-		length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length, BLOCK_BYTES, pull, exchange_ref(x), pull_over);
-}
-
-enum MHD_Result response_queue(struct exchange *x, struct MHD_Connection *c)
-{
-	struct MHD_Response *r;
-	const char *connection;
-	enum MHD_Result rc;
-
-	response_finish_head(x);
-	connection = exchange_out_field(x, "Connection");
-	r = make(x);
-	if (!r)
-		return MHD_NO;
-	for (size_t i = 0; i < x->nout_fields; i++)
-		if (!response_is_framing(x->out_fields[i].name))
-			MHD_add_response_header(r, x->out_fields[i].name, x->out_fields[i].value);
-	if (!x->upgrade_fn &&
-		(x->close_after || x->worker->stopping || (connection && strcasecmp(connection, "close") == 0)))
-		MHD_add_response_header(r, "Connection", "close");
-	x->head_left = true;
-	rc = MHD_queue_response(c, x->status, r);
-	MHD_destroy_response(r);
-	return rc;
 }

@@ -11,7 +11,7 @@
 #include "http/server_private.h"
 #include "net/addr.h"
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, KEEPALIVE_S = 15 };
 
 /* -- making ------------------------------------------------------------------------------------------ */
 
@@ -19,8 +19,7 @@ int http_server_new(const struct http_server_config *cfg, struct http_server **r
 {
 	struct http_server *s;
 
-	if (cfg->tls_cert)
-		return err_set(e, ERR_INVALID, "TLS of an HTTP server is not supported yet");
+	(void)e;
 	s = xcalloc(1, sizeof(*s));
 	s->config = *cfg;
 	s->addr = cfg->addr ? xstrdup(cfg->addr) : NULL;
@@ -29,12 +28,14 @@ int http_server_new(const struct http_server_config *cfg, struct http_server **r
 	memcpy(s->loops, cfg->loops, cfg->nloops * sizeof(struct loop *));
 	s->config.loops = s->loops;
 	s->bound = xstrdup("");
+	s->config.tls = cfg->tls ? tls_server_ref(cfg->tls) : NULL;
 	s->workers = xcalloc(cfg->nloops, sizeof(*s->workers));
 	for (unsigned i = 0; i < cfg->nloops; i++) {
 		s->workers[i].server = s;
 		s->workers[i].index = i;
 		s->workers[i].loop = s->loops[i];
 		s->workers[i].listen_fd = -1;
+		server_worker_init(&s->workers[i]);
 	}
 	*ret_server = s;
 	return 0;
@@ -48,9 +49,6 @@ static void drop_workers(struct http_server *s)
 		if (w->listen_fd >= 0)
 			close(w->listen_fd);
 		w->listen_fd = -1;
-		if (w->daemon)
-			MHD_stop_daemon(w->daemon);
-		w->daemon = NULL;
 	}
 }
 
@@ -60,7 +58,8 @@ void http_server_free(struct http_server *s)
 		return;
 	drop_workers(s);
 	for (unsigned i = 0; i < s->config.nloops; i++)
-		http_site_unref(s->workers[i].site);
+		server_worker_done(&s->workers[i]);
+	tls_server_unref(s->config.tls);
 	free(s->workers);
 	free(s->loops);
 	free(s->addr);
@@ -128,7 +127,11 @@ static int listen_at(const struct addr *a, bool any, bool shared)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (any && a->sa.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	/* Accepted ones inherit these. Who vanished without a word is found out, also where nothing is written: 15 s of silence, then nine probes. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){KEEPALIVE_S}, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &(int){KEEPALIVE_S}, sizeof(int));
 	if (bind(fd, &a->sa, addr_len(a)) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	saved = errno;
@@ -190,11 +193,6 @@ int http_server_start(struct http_server *s, struct err *e)
 		drop_workers(s);
 		return -1;
 	}
-	for (unsigned i = 0; i < s->config.nloops; i++)
-		if (server_worker_init(&s->workers[i], e) < 0) {
-			drop_workers(s);
-			return -1;
-		}
 	s->started = true;
 	for (unsigned i = 0; i < s->config.nloops; i++) {
 		s->workers[i].control.run = open_here;
@@ -252,6 +250,7 @@ void server_worker_is_done(struct server_worker *w)
 
 void http_server_stop(struct http_server *s, uint64_t timeout_ms, void (*done)(void *arg, unsigned cut), void *arg)
 {
+	s->stopping = true;
 	s->stop_done = done;
 	s->stop_arg = arg;
 	s->stop_post.run = all_stopped;
@@ -270,7 +269,36 @@ void http_server_stop(struct http_server *s, uint64_t timeout_ms, void (*done)(v
 	}
 }
 
-bool http_server_adopt(struct http_server *s, unsigned index, int fd, const char *remote)
+/* -- connections from elsewhere ---------------------------------------------------------------------- */
+
+struct gift {
+	struct loop_post post;
+	struct server_worker *worker;
+	int fd;
+	struct peer *peer;
+};
+
+static void take_gift(struct loop_post *p)
 {
-	return server_worker_add(&s->workers[index], fd, NULL, 0, remote, false);
+	struct gift *g = container_of(p, struct gift, post);
+
+	server_worker_add(g->worker, g->fd, g->peer);
+	free(g);
+}
+
+void http_server_give(struct http_server *s, int fd, const struct http_peer *peer)
+{
+	struct server_worker *w = &s->workers[s->next++ % s->config.nloops];
+	struct gift *g;
+	int on = 1;
+
+	if (!s->started || s->stopping) {
+		close(fd);
+		return;
+	}
+	/* Not every network is TCP. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	g = xmalloc(sizeof(*g));
+	*g = (struct gift){{.run = take_gift}, w, fd, peer_new(peer->address, peer->is_tls, peer->identity)};
+	loop_post(w->loop, &g->post);
 }

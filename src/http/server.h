@@ -1,13 +1,13 @@
 /*
- * server.h - an HTTP/1.1 server over libmicrohttpd: one daemon a worker, inside the worker's loop.
+ * server.h - an HTTP/1.1 server: connections on the workers' own loops, requests parsed by llhttp.
  *
  * Each worker has a listening socket of its own (SO_REUSEPORT) and serves what it accepts: an exchange never changes its thread, and nothing is locked. Connections that come
- * from elsewhere (an overlay's listener) enter through http_server_adopt(). libmicrohttpd parses and frames; refused here, since it lets them pass: a length together with
- * chunked coding, NUL or bare CR in a field, several Host fields, methods that are no token (400, then close).
+ * from elsewhere (an overlay's listener) enter through http_server_give(). What cannot be a request is answered by the server itself: 400 (malformed, or of doubtful length),
+ * 431 (a head over HTTP_HEAD_BYTES_MAX or 1000 fields), 501 (an unknown transfer coding), 505; then the connection closes.
  *
  * The *site* says what is served: routes, chains, handlers. It is immutable and replaced whole; requests in progress finish with the site they began with.
  *
- * http_server_new() to http_server_free() are for the control (main) thread; http_server_adopt() for a worker's.
+ * Everything here is for the control (main) thread.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -20,7 +20,9 @@
 #include "http/exchange.h"
 #include "http/middleware.h"
 #include "http/route.h"
+#include "http/transport.h"
 #include "loop/loop.h"
+#include "value/value.h"
 
 struct http_server;
 struct http_site;
@@ -45,14 +47,6 @@ void http_site_unref(struct http_site *s); /* any thread; NULL is fine */
 
 /* -- servers ----------------------------------------------------------------------------------------- */
 
-enum http_client_auth {
-	HTTP_CLIENT_AUTH_NONE,
-	HTTP_CLIENT_AUTH_REQUEST,
-	HTTP_CLIENT_AUTH_REQUIRE_ANY,
-	HTTP_CLIENT_AUTH_VERIFY_IF_GIVEN,
-	HTTP_CLIENT_AUTH_REQUIRE_AND_VERIFY,
-};
-
 /* All copied. */
 struct http_server_config {
 	const char
@@ -61,18 +55,16 @@ struct http_server_config {
 	uint64_t write_ns;        /* from the end of the head of the request to the end of the response */
 	uint64_t idle_ns;         /* between requests; 0 = read_ns */
 	unsigned connections_max; /* per worker; 0 = 65536 */
-	/* TLS when cert is set: PEM texts. */
-	const char *tls_cert;
-	const char *tls_key;
-	const char *tls_client_ca;
-	enum http_client_auth tls_client_auth;
+	struct tls_server *tls;   /* NULL: plain; the server takes a reference */
 	struct loop *const *loops; /* of the workers; threads run already */
 	unsigned nloops;
 	struct loop *control; /* where done callbacks run */
 	void *owner;          /* exchange_owner() */
+	/* An exchange is over, whatever answered it, or its client was lost; once, on its worker. NULL: nobody wants to know. */
+	void (*on_over)(void *owner, const struct exchange *x);
 };
 
-enum { HTTP_HEAD_BYTES_MAX = 64 * 1024 }; /* request line and fields together; over it: 431 */
+enum { HTTP_HEAD_BYTES_MAX = 1024 * 1024 + 4096 }; /* request line and fields together; over it: 431 */
 
 /* Reads certificates, resolves nothing yet. INVALID "failed to load TLS cert/key", "client_ca PEM contains no valid certificates", "invalid address ...". */
 int http_server_new(const struct http_server_config *cfg, struct http_server **ret_server, struct err *e);
@@ -88,7 +80,15 @@ void http_server_stop(struct http_server *s, uint64_t timeout_ms, void (*done)(v
 /* After it stopped, or was never started. NULL is fine. */
 void http_server_free(struct http_server *s);
 
-/* Serve a connected descriptor (taken) on worker `index`, whose thread calls. `remote` is what exchange_remote() says. False: full or stopping, the descriptor was closed. */
-bool http_server_adopt(struct http_server *s, unsigned index, int fd, const char *remote);
+/* Who is at the other end of a connection that came through an overlay. Copied; `identity` is referenced. */
+struct http_peer {
+	const char *address;          /* what exchange_remote() says */
+	const struct value *identity; /* what the network vouches for (exchange_identity()), a map, or NULL */
+	bool is_tls;                  /* TLS ended before us */
+};
+
+/* Serve a connected descriptor (taken) on the next worker in turn; closed when the server is full or stopping. Control thread. With `tls` in the configuration the
+ * connection begins with a TLS handshake, unless peer->is_tls. */
+void http_server_give(struct http_server *s, int fd, const struct http_peer *peer);
 
 #endif

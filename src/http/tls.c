@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
@@ -12,29 +11,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-
-enum { PEM_BYTES_MAX = 1024 * 1024 };
-
-/* A key with a pass phrase must not make OpenSSL ask on the terminal. */
-static int no_passphrase(char *out, int size, int rw, void *arg)
-{
-	(void)out;
-	(void)size;
-	(void)rw;
-	(void)arg;
-	return -1;
-}
-
-static X509 *read_certificate(BIO *b)
-{
-	return PEM_read_bio_X509_AUX(b, NULL, no_passphrase, NULL);
-}
+#include "http/pem.h"
 
 static int check_client_pair(const struct http_tls_options *o, struct err *e)
 {
-	BIO *cb = BIO_new_mem_buf(o->cert_pem, -1), *kb = BIO_new_mem_buf(o->key_pem, -1);
-	X509 *cert = cb ? read_certificate(cb) : NULL;
-	EVP_PKEY *key = kb ? PEM_read_bio_PrivateKey(kb, NULL, no_passphrase, NULL) : NULL;
+	BIO *b = BIO_new_mem_buf(o->cert_pem, -1);
+	X509 *cert = b ? pem_read_certificate(b) : NULL;
+	EVP_PKEY *key = pem_read_key(o->key_pem);
 	int rc = -1;
 
 	if (!cert)
@@ -48,8 +31,7 @@ static int check_client_pair(const struct http_tls_options *o, struct err *e)
 		rc = 0;
 	X509_free(cert);
 	EVP_PKEY_free(key);
-	BIO_free(cb);
-	BIO_free(kb);
+	BIO_free(b);
 	ERR_clear_error();
 	return rc;
 }
@@ -57,7 +39,7 @@ static int check_client_pair(const struct http_tls_options *o, struct err *e)
 static int check_ca(const char *pem, struct err *e)
 {
 	BIO *b = BIO_new_mem_buf(pem, -1);
-	X509 *x = b ? read_certificate(b) : NULL;
+	X509 *x = b ? pem_read_certificate(b) : NULL;
 
 	X509_free(x);
 	BIO_free(b);

@@ -16,7 +16,7 @@ static const struct {
 	enum compress_format format;
 	int level;
 } kinds[] = {{COMPRESS_GZIP, 1}, {COMPRESS_GZIP, 6}, {COMPRESS_GZIP, 9}, {COMPRESS_BROTLI, 1}, {COMPRESS_BROTLI, 5},
-	{COMPRESS_BROTLI, 9}};
+	{COMPRESS_BROTLI, 9}, {COMPRESS_ZSTD, 1}, {COMPRESS_ZSTD, 3}, {COMPRESS_ZSTD, 9}};
 
 static void fill(struct buf *in, size_t len)
 {
