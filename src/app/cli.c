@@ -9,7 +9,8 @@
 #include "base/alloc.h"
 #include "base/secret.h"
 
-const struct command *const commands[] = {&init_command, &run_command, &lint_command, &security_command,
+const struct command *const commands[] = {&init_command, &run_command, &lint_command, &network_command,
+	&security_command,
 	&registry_command, &version_command, &help_command, NULL};
 
 static const struct option global_options[] = {

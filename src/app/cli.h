@@ -37,6 +37,7 @@ struct command {
 	int (*run)(const struct cli_globals *g, int argc, char **argv, struct err *e);
 };
 
+extern const struct command network_command;
 extern const struct command registry_command;
 extern const struct command init_command, run_command, lint_command, version_command, help_command, security_command;
 

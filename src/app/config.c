@@ -33,6 +33,7 @@ static const struct key keys[] = {
 	{"version", KEY_STRING, NONE, NULL},
 	{"network_service.state_dir", KEY_STRING, AT(state_dir), NULL},
 	{"network_service.default_network", KEY_STRING, AT(default_network), NULL},
+	{"network_service.sidecar", KEY_STRING, AT(sidecar), NULL},
 	{"network_service.drain_timeout", KEY_DURATION, AT(drain_timeout_ns), NULL},
 	{"registry.enable_history", KEY_BOOL, AT(history_enabled), NULL},
 	{"registry.history_type", KEY_STRING, NONE, NULL},
@@ -288,24 +289,25 @@ static int check_ranges(const struct config *c, struct err *e)
 	return 0;
 }
 
-static int resolve_state_dir(struct config *c, const char *first_file, struct err *e)
+/* Relative paths are relative to the folder of the first configuration file. */
+static int resolve_path(char **path, const char *first_file, struct err *e)
 {
 	char cwd[PATH_MAX];
 	const char *slash = strrchr(first_file, '/');
 	char *joined;
 
-	if (c->state_dir[0] == '/' || c->state_dir[0] == '\0')
+	if (!*path || (*path)[0] == '/' || (*path)[0] == '\0')
 		return 0;
 	if (!getcwd(cwd, sizeof(cwd)))
 		return err_set_errno(e, ERR_INTERNAL, errno, "cannot tell the working directory");
 	if (slash && first_file[0] == '/')
-		joined = xasprintf("%.*s/%s", (int)(slash - first_file), first_file, c->state_dir);
+		joined = xasprintf("%.*s/%s", (int)(slash - first_file), first_file, *path);
 	else if (slash)
-		joined = xasprintf("%s/%.*s/%s", cwd, (int)(slash - first_file), first_file, c->state_dir);
+		joined = xasprintf("%s/%.*s/%s", cwd, (int)(slash - first_file), first_file, *path);
 	else
-		joined = xasprintf("%s/%s", cwd, c->state_dir);
-	free(c->state_dir);
-	c->state_dir = joined;
+		joined = xasprintf("%s/%s", cwd, *path);
+	free(*path);
+	*path = joined;
 	return 0;
 }
 
@@ -370,7 +372,7 @@ int config_load(const struct config_sources *src, void (*warn)(const char *text)
 		err_prefix(e, "configuration");
 		goto fail;
 	}
-	if (resolve_state_dir(&c, first, e) < 0)
+	if (resolve_path(&c.state_dir, first, e) < 0 || resolve_path(&c.sidecar, first, e) < 0)
 		goto fail;
 	if (c.default_network && !c.default_network[0]) {
 		free(c.default_network);
@@ -392,6 +394,7 @@ void config_done(struct config *c)
 {
 	free(c->state_dir);
 	free(c->default_network);
+	free(c->sidecar);
 	free(c->history_path);
 	value_unref(c->root);
 	*c = (struct config){0};

@@ -18,6 +18,7 @@ struct config {
 	/* network_service */
 	char *state_dir;       /* absolute */
 	char *default_network; /* NULL = none */
+	char *sidecar;         /* of network.tailscale; absolute; NULL = looked for */
 	int64_t drain_timeout_ns;
 	/* registry */
 	bool history_enabled;

@@ -27,7 +27,9 @@ static const struct kind *const kinds[] = {
 	&http_service_kind,
 	&http_static_kind,
 	&library_lua_kind,
+	&network_i2p_kind,
 	&network_socks5_kind,
+	&network_tailscale_kind,
 	&ns_definition_kind,
 	&ns_dependency_kind,
 	&ns_requirement_kind,
@@ -83,12 +85,13 @@ static const struct module modules[] = {
 	{"time", bind_time_open, false},
 	{"unsubscribe", bind_unsubscribe_open, true},
 	{"uuid", bind_uuid_open, false},
+	{"websocket", bind_websocket_open, false},
 	{"yaml", bind_yaml_open, false},
 };
 
 const struct module_list app_modules = {modules, ARRAY_LEN(modules)};
 
-static const struct overlay_driver *const drivers[] = {&socks5_driver};
+static const struct overlay_driver *const drivers[] = {&i2p_driver, &socks5_driver, &tailscale_driver};
 
 const struct overlay_driver *const *const app_drivers = drivers;
 const size_t app_ndrivers = ARRAY_LEN(drivers);

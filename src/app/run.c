@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "service/announce.h"
+#include "service/control.h"
 #include "service/runtime.h"
 
 static struct {
@@ -115,6 +116,23 @@ static void report_end(void *arg, int exit_code, const char *text, const struct 
 		print_hidden(failure->stack, print_stack);
 }
 
+/* For `wippy network status`: a program that serves and has overlays may be asked what they do. */
+static struct control *answer_questions(struct runtime *rt)
+{
+	struct control *c = NULL;
+	struct overlay **all;
+	struct err e;
+	size_t n;
+
+	all = overlay_set_list(rt->node.overlays, &n);
+	for (size_t i = 0; i < n; i++)
+		overlay_unref(all[i]);
+	free(all);
+	if (n > 0 && control_new(rt, &c, &e) < 0)
+		log_info("run", "nobody can ask for the state of the overlays", LOG_STR("reason", e.text));
+	return c;
+}
+
 static int run_loaded(const struct start_options *so, struct start *s, const struct target *t, struct err *e)
 {
 	const struct config *cfg = &s->config;
@@ -131,6 +149,7 @@ static int run_loaded(const struct start_options *so, struct start *s, const str
 		.heap_instances_max = (unsigned)cfg->lua_heap_processes,
 		.default_network = cfg->default_network,
 		.network_state_dir = cfg->state_dir,
+		.network_sidecar = cfg->sidecar,
 		.strict_mode = cfg->strict_mode,
 		.drain_timeout_ms = (uint64_t)cfg->drain_timeout_ns / 1000000,
 		.settle_timeout_ms = (uint64_t)cfg->event_wait_ns / 1000000,
@@ -147,6 +166,7 @@ static int run_loaded(const struct start_options *so, struct start *s, const str
 				.idle_per_host_max = (unsigned)cfg->http_idle_per_host,
 			},
 	};
+	struct control *control = NULL;
 	struct runtime *rt;
 	int code;
 
@@ -159,16 +179,20 @@ static int run_loaded(const struct start_options *so, struct start *s, const str
 	runtime_start(rt);
 	if (t->entry_id && runtime_exec(rt, t->entry_id, opt.host, t->args, t->nargs, report_end, NULL, e) < 0)
 		goto fail;
+	if (!t->entry_id)
+		control = answer_questions(rt);
 	if (opt.watch && watch_new(rt, so, s, &watch, e) < 0)
 		goto fail;
 	log_info("run", "runtime ready", LOG_INT("entries", nentries));
 	code = runtime_run(rt);
 	watch_free(watch);
+	control_free(control);
 	log_info("run", "stopped", LOG_INT("exit_code", code));
 	log_output_stream(NULL, NULL);
 	runtime_free(rt);
 	return code;
 fail:
+	control_free(control);
 	log_output_stream(NULL, NULL);
 	runtime_free(rt);
 	return -1;

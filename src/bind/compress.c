@@ -69,7 +69,7 @@ static int run(lua_State *L, bool encodes)
 	enum compress_format format = (enum compress_format)lua_tointeger(L, lua_upvalueindex(1));
 	const char *data, *dict = NULL;
 	size_t len, dict_len = 0;
-	double level = 6, max = 0;
+	double level = format == COMPRESS_ZSTD ? 3 : 6, max = 0;
 	struct codec_job *c;
 
 	if (lua_type(L, 1) != LUA_TSTRING)
@@ -122,7 +122,7 @@ int bind_compress_open(lua_State *L)
 	static const luaL_Reg functions[] = {{"encode", l_encode}, {"decode", l_decode}, {NULL, NULL}};
 
 	lua_newtable(L);
-	for (int f = COMPRESS_GZIP; f <= COMPRESS_BROTLI; f++) {
+	for (int f = COMPRESS_GZIP; f <= COMPRESS_ZSTD; f++) {
 		lua_newtable(L);
 		lua_pushinteger(L, f);
 		luaL_setfuncs(L, functions, 1);

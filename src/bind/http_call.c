@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "bind/http_text.h"
+#include "bind/route.h"
 #include "engine/lua_api.h"
 
 /* -- the worker's client -- */
@@ -67,12 +68,37 @@ static int judge_redirect(void *arg, const char *url, struct err *e)
 static struct failure *describe_failure(const struct http_exchange *x, const struct err *e)
 {
 	struct value *details = value_map();
+	struct http_trace t;
 
+	http_call_trace(x->call, &t);
 	if (e->code)
 		value_map_set(details, "code", value_cstring(e->code));
-	if (x->overlay_id)
-		value_map_set(details, "overlay", value_cstring(x->overlay_id));
+	route_describe(x->overlay_id, x->chosen_by, t.resolver, t.phase, details);
 	return failure_new(err_kind_name(e->kind), e->retry, e->text, strlen(e->text), details, NULL, NULL);
+}
+
+/* Times in milliseconds, with fractions. */
+static void set_ms(struct value *map, const char *name, uint64_t ns)
+{
+	if (ns > 0)
+		value_map_set(map, name, value_float((double)ns / 1e6));
+}
+
+static struct value *describe_route(const struct http_exchange *x)
+{
+	struct value *route = value_map();
+	struct http_trace t;
+
+	http_call_trace(x->call, &t);
+	route_describe(x->overlay_id ? x->overlay_id : FRAME_DIRECT, x->chosen_by, t.resolver, t.phase, route);
+	value_map_set(route, "isolation", value_cstring(x->isolation));
+	value_map_set(route, "reused", value_bool(t.reused));
+	set_ms(route, "dial_ms", t.dial_ns);
+	set_ms(route, "handshake_ms", t.handshake_ns);
+	set_ms(route, "tls_ms", t.tls_ns);
+	set_ms(route, "first_byte_ms", t.first_byte_ns);
+	set_ms(route, "total_ms", t.total_ns);
+	return route;
 }
 
 static void keep_response(struct http_exchange *x, const struct http_response *r)
@@ -99,6 +125,8 @@ static void exchange_done(void *arg, const struct http_response *r, const struct
 		x->failure = describe_failure(x, e);
 	} else {
 		keep_response(x, r);
+		if (x->wants_route)
+			x->route = describe_route(x);
 	}
 	/* Only a stream outlives its answer. */
 	if (x->failed || !x->streams)
@@ -118,6 +146,9 @@ struct http_exchange *http_exchange_start(lua_State *L, const struct http_build 
 	x->node = current_node(L);
 	x->streams = req.stream;
 	x->overlay_id = b->overlay ? xstrdup(overlay_id(b->overlay)) : NULL;
+	x->chosen_by = route_chooser(x->frame, b->overlay_id != NULL);
+	x->isolation = overlay_isolation_name(b->overlay);
+	x->wants_route = b->wants_route;
 	req.owner = current_number(L);
 	/* Code without an identity may go everywhere unless strict mode says otherwise: then there is nothing to judge. */
 	if ((x->frame->actor && x->frame->scope) || x->node->strict_mode) {
@@ -138,6 +169,7 @@ void http_exchange_free(struct http_exchange *x)
 	failure_unref(x->failure);
 	frame_unref(x->frame);
 	free(x->overlay_id);
+	value_unref(x->route);
 	free(x->url);
 	buf_done(&x->headers);
 	buf_done(&x->body);
@@ -193,6 +225,10 @@ void http_exchange_push(lua_State *L, struct http_exchange *x)
 	lua_pushstring(L, x->url);
 	lua_setfield(L, response, "url");
 	push_header_tables(L, x, response);
+	if (x->route) {
+		value_push(L, x->route);
+		lua_setfield(L, response, "route");
+	}
 	if (x->streams) {
 		lua_pushinteger(L, -1);
 		lua_setfield(L, response, "body_size");

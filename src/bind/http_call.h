@@ -24,6 +24,10 @@ struct http_exchange {
 	bool failed;
 	struct failure *failure;
 	char *overlay_id; /* for the error's details; NULL = clear network */
+	const char *chosen_by; /* route.h */
+	const char *isolation;
+	bool wants_route;
+	struct value *route; /* the way of the answer, when wanted */
 	bool streams;
 	int status;
 	char *url;

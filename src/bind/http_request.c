@@ -362,6 +362,7 @@ void http_build_read(lua_State *L, struct http_build *b, const char *method, con
 	read_cookies(L, b, options);
 	read_auth(L, b, options);
 	field_bool(L, options, "stream", &b->req.stream);
+	field_bool(L, options, "route", &b->wants_route);
 	if (field_number(L, options, "max_response_body", &max_body) && max_body > 0 && max_body < 1e15)
 		b->req.max_body = (uint64_t)max_body;
 	if (field_string(L, options, "overlay_network", &b->overlay_id, NULL) && !b->overlay_id[0])

@@ -24,6 +24,7 @@ struct http_build {
 	const char *raw_url;     /* as the program gave it: what permissions judge */
 	const char *overlay_id;  /* overlay_network, NULL when not given */
 	struct overlay *overlay; /* a reference */
+	bool wants_route;        /* option `route`: the response tells its way */
 	bool select_denied;      /* http_build_authorize() failed on overlay_id */
 };
 

@@ -245,6 +245,51 @@ static int l_remote_addr(lua_State *L)
 	return push_text_or_nil(L, exchange_remote(x));
 }
 
+/* What the overlay vouches for about the peer; nil on the clear network, and where it vouches for nobody. */
+static int l_peer_identity(lua_State *L)
+{
+	struct exchange *x;
+	const struct value *identity;
+
+	REQUEST_OR_RETURN(x);
+	identity = exchange_identity(x);
+	if (!identity)
+		return push_text_or_nil(L, NULL);
+	value_push(L, identity);
+	lua_pushnil(L);
+	return 2;
+}
+
+/* -- TLS ---------------------------------------------------------------------------------------------------- */
+
+static int l_is_tls(lua_State *L)
+{
+	struct exchange *x;
+
+	REQUEST_OR_RETURN(x);
+	return push_bool(L, exchange_is_tls(x));
+}
+
+/* nil when the client has shown none. */
+static int l_client_certificate(lua_State *L)
+{
+	struct exchange *x;
+	const char *subject;
+	bool verified = false;
+
+	REQUEST_OR_RETURN(x);
+	subject = exchange_client_subject(x, &verified);
+	if (!*subject)
+		return push_text_or_nil(L, NULL);
+	lua_createtable(L, 0, 2);
+	lua_pushstring(L, subject);
+	lua_setfield(L, -2, "subject");
+	lua_pushboolean(L, verified);
+	lua_setfield(L, -2, "verified");
+	lua_pushnil(L);
+	return 2;
+}
+
 static int l_has_body(lua_State *L)
 {
 	struct exchange *x;
@@ -370,17 +415,20 @@ void http_request_register(lua_State *L)
 		{"accepts", l_accepts},
 		{"body", http_request_body},
 		{"body_json", http_request_body_json},
+		{"client_certificate", l_client_certificate},
 		{"content_length", l_content_length},
 		{"content_type", l_content_type},
 		{"has_body", l_has_body},
 		{"header", l_header},
 		{"host", l_host},
 		{"is_content_type", l_is_content_type},
+		{"is_tls", l_is_tls},
 		{"method", l_method},
 		{"param", l_param},
 		{"params", l_params},
 		{"parse_multipart", http_request_parse_multipart},
 		{"path", l_path},
+		{"peer_identity", l_peer_identity},
 		{"query", l_query},
 		{"query_params", l_query_params},
 		{"remote_addr", l_remote_addr},

@@ -42,6 +42,7 @@ int bind_templates_open(struct lua_State *L);
 int bind_text_open(struct lua_State *L);
 int bind_time_open(struct lua_State *L);
 int bind_uuid_open(struct lua_State *L);
+int bind_websocket_open(struct lua_State *L);
 int bind_yaml_open(struct lua_State *L);
 
 #endif

@@ -65,6 +65,8 @@ bool process_action_allowed(lua_State *L, const char *action, const char *resour
 
 	if (!self)
 		return current_allows(L, action, resource);
+	if (frame_is_free(current_node(L), self->frame))
+		return true;
 	return current_allows_with(L, action, resource, "pid", pid_format(process_pid(self), text));
 }
 
@@ -178,7 +180,7 @@ static int l_send(lua_State *L)
 	m = message_new(topic, len, process_pid(self), payload);
 	if (process_send_here(self, to, m)) {
 		lua_pushboolean(L, true);
-		return 1;
+		return end_turn(L, 1);
 	}
 	if (sending_add(L, &sending, to, m, &e) < 0)
 		return push_nil_and_err(L, &e);

@@ -25,6 +25,11 @@ static void deliver_subscription(lua_State *L, struct process *p, struct subscri
 		channel_release(ch);
 		return;
 	}
+	while (s->pull && channel_has_room(ch)) {
+		if (!s->pull(s, L, true))
+			return;
+		channel_offer(L, ch);
+	}
 	while (s->queue.head && channel_has_room(ch)) {
 		struct message *m = message_queue_pop(&s->queue);
 		/* What other modules feed ends with an upgrade: nobody asks for it again. */
@@ -101,6 +106,8 @@ static bool supply_subscription(struct process *p, lua_State *L, struct subscrip
 {
 	struct message *m;
 
+	if (s->pull)
+		return s->pull(s, L, false);
 	inbox_forget_received(s, channel_buffered(s->channel));
 	m = message_queue_pop(&s->queue);
 	if (!m)

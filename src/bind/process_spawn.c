@@ -19,7 +19,7 @@ const struct spawn_ask spawn_asks[4] = {
 static int find_host(lua_State *L, const char *id, struct host **ret_host, struct err *e)
 {
 	struct node *n = current_node(L);
-	struct host *h = hosts_get(scheduler_hosts(n->scheduler), id);
+	struct host *h = worker_host(current_worker(L), id);
 	struct entry *en;
 
 	if (h) {
@@ -128,7 +128,7 @@ int spawn_go(lua_State *L, struct spawn *s)
 		spawn_run(here, s);
 		n = push_spawned(L, s);
 		spawn_free(s);
-		return n;
+		return end_turn(L, n);
 	}
 	if (spawn_ahead(there, s, &pid))
 		return push_pid(L, pid);

@@ -10,8 +10,10 @@
 
 static const char spawner_type[] = "process.Spawner";
 
+/* Immutable, so that copies of a spawner share what they have in common. */
 struct first_message {
-	struct first_message *next;
+	struct first_message *older;
+	unsigned holders;
 	struct packed *payload;
 	size_t topic_len;
 	char topic[];
@@ -24,43 +26,51 @@ struct spawner {
 	struct identity *actor;
 	struct scope *scope;
 	char *name;
-	struct first_message *messages; /* in order */
+	struct first_message *newest;
 };
 
-static int spawner_gc(lua_State *L)
-{
-	struct spawner *s = lua_touserdata(L, 1);
-	struct first_message *m;
-
-	value_unref(s->values);
-	value_unref(s->options);
-	identity_unref(s->actor);
-	scope_unref(s->scope);
-	free(s->name);
-	while ((m = s->messages)) {
-		s->messages = m->next;
-		packed_unref(m->payload);
-		free(m);
-	}
-	*s = (struct spawner){0};
-	return 0;
-}
-
-static struct first_message *first_message_new(const char *topic, size_t len, struct packed *payload)
+/* Behind `older`; takes both. */
+static struct first_message *first_message_new(
+	const char *topic, size_t len, struct packed *payload, struct first_message *older)
 {
 	struct first_message *m = xcalloc(1, sizeof(*m) + len + 1);
 
 	memcpy(m->topic, topic, len);
 	m->topic_len = len;
 	m->payload = payload;
+	m->older = older;
+	m->holders = 1;
 	return m;
+}
+
+static void first_message_drop(struct first_message *m)
+{
+	while (m && --m->holders == 0) {
+		struct first_message *older = m->older;
+
+		packed_unref(m->payload);
+		free(m);
+		m = older;
+	}
+}
+
+static int spawner_gc(lua_State *L)
+{
+	struct spawner *s = lua_touserdata(L, 1);
+	value_unref(s->values);
+	value_unref(s->options);
+	identity_unref(s->actor);
+	scope_unref(s->scope);
+	free(s->name);
+	first_message_drop(s->newest);
+	*s = (struct spawner){0};
+	return 0;
 }
 
 /* Push a copy of `from` (NULL: empty), to be changed by the caller. */
 static struct spawner *push_copy(lua_State *L, const struct spawner *from)
 {
 	struct spawner *s = handle_new(L, spawner_type, sizeof(*s));
-	struct first_message **end = &s->messages;
 
 	if (!from)
 		return s;
@@ -69,10 +79,9 @@ static struct spawner *push_copy(lua_State *L, const struct spawner *from)
 	s->actor = identity_ref(from->actor);
 	s->scope = scope_ref(from->scope);
 	s->name = xstrdup(from->name);
-	for (const struct first_message *m = from->messages; m; m = m->next) {
-		*end = first_message_new(m->topic, m->topic_len, packed_ref(m->payload));
-		end = &(*end)->next;
-	}
+	s->newest = from->newest;
+	if (s->newest)
+		s->newest->holders++;
 	return s;
 }
 
@@ -232,7 +241,6 @@ static int l_with_message(lua_State *L)
 {
 	const struct spawner *from = check(L);
 	struct packed *payload = NULL;
-	struct first_message **end;
 	struct spawner *s;
 	const char *topic;
 	struct err e;
@@ -247,9 +255,7 @@ static int l_with_message(lua_State *L)
 	if (n > 0 && packed_from_lua(L, 3, n, &payload, &e) < 0)
 		return raise_text(L, "%s", e.text);
 	s = push_copy(L, from);
-	for (end = &s->messages; *end; end = &(*end)->next)
-		;
-	*end = first_message_new(topic, len, payload);
+	s->newest = first_message_new(topic, len, payload, s->newest);
 	return 1;
 }
 
@@ -283,8 +289,9 @@ static int spawn_as(lua_State *L, const struct spawn_ask *ask)
 	s->monitor = ask->monitor;
 	s->link = ask->link;
 	s->name = xstrdup(sp->name);
-	for (const struct first_message *m = sp->messages; m; m = m->next)
-		message_queue_push(&s->first, message_new(m->topic, m->topic_len, pid_system, packed_ref(m->payload)));
+	for (const struct first_message *m = sp->newest; m; m = m->older)
+		message_queue_push_front(
+			&s->first, message_new(m->topic, m->topic_len, pid_system, packed_ref(m->payload)));
 	if (spawn_prepare(L, s, id, host, &edge, 4, &e) < 0) {
 		spawn_free(s);
 		return push_nil_and_err(L, &e);

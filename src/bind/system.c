@@ -368,6 +368,7 @@ int bind_system_open(lua_State *L)
 		{"hosts", {{"list", system_hosts_list}, {"processes", system_hosts_processes}, {NULL, NULL}}},
 		{"memory", {{"stats", l_memory_stats}, {"allocated", l_memory_allocated},
 				   {"set_limit", l_memory_set_limit}, {"get_limit", l_memory_limit}, {NULL, NULL}}},
+		{"network", {{"state", system_network_state}, {"states", system_network_states}, {NULL, NULL}}},
 		{"node", {{"id", l_node_id}, {"addr", l_node_addr}, {"role", l_node_role}, {NULL, NULL}}},
 		{"raft", {{"is_leader", l_raft}, {"is_member", l_raft}, {"role", l_raft}, {"term", l_raft},
 				 {"commit_index", l_raft}, {"stats", l_raft_stats}, {NULL, NULL}}},

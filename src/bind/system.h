@@ -1,6 +1,6 @@
 /*
  * system.h - the files of the `system` module: system.c, system_hosts.c (hosts and who runs there), system_supervisor.c
- * (services).
+ * (services), system_network.c (overlays).
  */
 #ifndef BIND_SYSTEM_H
 #define BIND_SYSTEM_H
@@ -20,6 +20,8 @@ int system_deny(struct lua_State *L, const char *action, const char *resource);
 
 int system_hosts_list(struct lua_State *L);
 int system_hosts_processes(struct lua_State *L);
+int system_network_state(struct lua_State *L);
+int system_network_states(struct lua_State *L);
 int system_supervisor_state(struct lua_State *L);
 int system_supervisor_states(struct lua_State *L);
 

@@ -1,8 +1,10 @@
 #include "service/announce.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "overlay/overlay.h"
 #include "registry/secret.h"
 #include "value/json.h"
 
@@ -50,6 +52,37 @@ void announce_service(struct bus *b, const char *id, const struct service_report
 	if (r->started_at_ns)
 		value_map_set(data, "started_at", value_int(r->started_at_ns));
 	publish(b, supervisor, "service.update", id, data);
+	value_unref(data);
+}
+
+void announce_listening(struct bus *b, const char *id, const char *service, const char *address)
+{
+	struct value *data = value_map();
+
+	value_map_set(data, "id", text(id));
+	value_map_set(data, "service", text(service));
+	value_map_set(data, "address", text(address));
+	if (strlen(id) <= BUS_PATH_MAX)
+		publish(b, "network", "network.listening", id, data);
+	value_unref(data);
+}
+
+void announce_network(struct bus *b, const char *id, const char *kind, const struct overlay_status *st)
+{
+	static const char system[] = "network";
+	struct value *data = value_map();
+	char event[32];
+
+	snprintf(event, sizeof(event), "network.%s", overlay_state_name(st->state));
+	value_map_set(data, "id", text(id));
+	value_map_set(data, "kind", text(kind));
+	if (st->reason[0])
+		value_map_set(data, "reason", text(st->reason));
+	if (st->address[0])
+		value_map_set(data, "address", text(st->address));
+	value_map_set(data, "since", value_int(st->since_ms));
+	if (b && strlen(id) <= BUS_PATH_MAX)
+		bus_publish_later(b, system, event, id, bus_pack(system, event, id, data));
 	value_unref(data);
 }
 

@@ -6,6 +6,9 @@
  *     registry    entry.create, entry.update, entry.delete, entry.accept, entry.reject
  *                                                    path: the entry's id; data: {id, kind, meta, data}, secrets left out; of a rejection {error}
  *     registry    registry.begin, registry.commit, registry.discard
+ *     network     network.starting, network.ready, network.degraded, network.down
+ *                                                    path: the overlay's id; data: {id, kind, reason?, address?, since}; since in Unix milliseconds
+ *     network     network.listening              path: the overlay's id; data: {id, service, address}
  *     logs        logs.entry                         path: the component; data: {level, logger, message, time, fields}
  */
 #ifndef SERVICE_ANNOUNCE_H
@@ -32,6 +35,13 @@ int64_t announce_now_ns(void);
 void announce_service_registered(struct bus *b, const char *id);
 void announce_service_removed(struct bus *b, const char *id);
 void announce_service(struct bus *b, const char *id, const struct service_report *r);
+
+struct overlay_status;
+/* Any thread, also one that holds a lock. */
+void announce_network(struct bus *b, const char *id, const char *kind, const struct overlay_status *st);
+
+/* A service is reached through that overlay, at `address`. */
+void announce_listening(struct bus *b, const char *id, const char *service, const char *address);
 
 /* Of a change; `arg` of the watcher is the bus. */
 void announce_registry(struct bus *b, enum registry_event ev, const struct change *c, const struct err *e);

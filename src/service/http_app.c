@@ -11,7 +11,9 @@
 
 struct app_router {
 	char *server;
-	char *prefix;
+	char *prefix;   /* as the entry has it */
+	char *host;     /* what it begins with when that is no path; NULL: any host */
+	size_t path_at; /* where its path begins */
 	struct middleware_chain *outer;
 	struct middleware_chain *inner;
 };
@@ -52,6 +54,7 @@ static void router_free(void *arg)
 	middleware_chain_unref(r->inner);
 	free(r->server);
 	free(r->prefix);
+	free(r->host);
 	free(r);
 }
 
@@ -178,6 +181,15 @@ static int check_prefix(struct http_app *a, const struct entry *e, const struct 
 	return 0;
 }
 
+/* "/v1" or "shop.example.com/v1": the latter only where the request's Host, without its port, is that. */
+static void split_prefix(struct app_router *r)
+{
+	if (!*r->prefix || *r->prefix == '/')
+		return;
+	r->path_at = strcspn(r->prefix, "/");
+	r->host = xmemdupz(r->prefix, r->path_at);
+}
+
 int http_app_put_router(struct http_app *a, struct runtime *rt, const struct entry *e, struct err *err)
 {
 	struct app_router *r = xcalloc(1, sizeof(*r)), *old;
@@ -188,6 +200,7 @@ int http_app_put_router(struct http_app *a, struct runtime *rt, const struct ent
 		goto fail;
 	}
 	r->prefix = xstrdup(prefix);
+	split_prefix(r);
 	if (http_app_link(e, "server", &r->server, err) < 0)
 		goto fail;
 	if (!map_get(a->servers, r->server)) {
@@ -377,7 +390,8 @@ static int add_endpoint(struct site_parts *parts, struct route_table *t, struct 
 {
 	struct served *v = add_part(parts);
 	struct route_spec spec = {.method = automatic ? "OPTIONS" : p->method,
-		.prefix = r->prefix,
+		.host = r->host,
+		.prefix = r->prefix + r->path_at,
 		.path = p->path,
 		.colons = true,
 		.automatic = automatic,

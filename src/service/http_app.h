@@ -11,21 +11,38 @@
 #include "registry/entry.h"
 #include "service/http_identity.h"
 #include "service/http_mount.h"
+#include "service/http_server_tls.h"
 #include "service/runtime.h"
 
 struct http_app;
 
+struct http_network;
+
 struct app_server {
 	struct runtime *rt;
 	char *id;
+	char *ns; /* of its entry */
 	char *addr;
-	char *network; /* NULL: none */
+	char *network;                 /* NULL: none */
+	struct value *network_options; /* for its driver, a map, or NULL */
+	bool tls_auto;                 /* tls.mode: auto, the overlay's driver ends TLS */
+	enum server_tls_mode tls_mode;
+	struct value *tls;             /* the entry's block, placeholders and all, or NULL */
+	struct tls_server *tls_server; /* of mode manual, while it runs */
+	struct http_network *behind;   /* while it runs on a network (http_network.c) */
 	int64_t read_ns, write_ns, idle_ns;
+	unsigned buffer_size; /* host.buffer_size */
+	bool access_log;
 	struct http_owner owner;
 	struct http_server *server; /* while it runs */
 	struct http_site *site;
 	bool dirty;
 };
+
+/* Make as->server as the entry says, with its site, and start it: at `addr`, or with NULL for connections that are given to it only. On failure as->server may be set, to be
+ * freed. In kind_http.c, as the next. */
+int app_server_open(struct app_server *as, const char *addr, struct err *e);
+void app_server_free(struct app_server *as);
 
 /* The runtime's; made on first use. */
 struct http_app *http_app(struct runtime *rt);

@@ -1,5 +1,5 @@
 /*
- * http_compress.c - the middleware compress: response bodies as gzip, or brotli where the client prefers it.
+ * http_compress.c - the middleware compress: response bodies as zstd or gzip, or brotli where the client prefers it.
  *
  * The head waits until it is known whether there is enough to be worth it. The filter runs on the worker: a piece
  * is bounded by what a handler writes at once.
@@ -18,11 +18,16 @@
 enum { HOLD_BYTES_MIN = 512, HOLD_BYTES_MAX = 1024 * 1024 };
 
 /* In the order of preference among those a client rates equal. */
-static const char *const names[] = {"gzip", "br"};
-static const enum compress_format formats[] = {COMPRESS_GZIP, COMPRESS_BROTLI};
+static const char *const names[] = {"zstd", "gzip", "br"};
+static const enum compress_format formats[] = {COMPRESS_ZSTD, COMPRESS_GZIP, COMPRESS_BROTLI};
+/* "fastest", "default", "best" of each. */
+static const int levels[][3] = {{1, 3, 9}, {1, 6, 9}, {1, 5, 9}};
 
 struct compress {
 	size_t min_length;
+	/* What there is, in that order. */
+	const char *names[ARRAY_LEN(formats)];
+	enum compress_format formats[ARRAY_LEN(formats)];
 	int levels[ARRAY_LEN(formats)];
 	size_t nformats;
 };
@@ -42,9 +47,15 @@ static int compress_create(void *env, const struct value *options, void **ret_se
 		return err_set(e, ERR_UNAVAILABLE, "this wippy was built without zlib: compress is not to be had");
 	c = xcalloc(1, sizeof(*c));
 	c->min_length = (size_t)least;
-	c->levels[0] = strcmp(level, "fastest") == 0 ? 1 : strcmp(level, "best") == 0 ? 9 : 6;
-	c->levels[1] = strcmp(level, "fastest") == 0 ? 1 : strcmp(level, "best") == 0 ? 9 : 5;
-	c->nformats = encoder_has(COMPRESS_BROTLI) ? 2 : 1;
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		if (!encoder_has(formats[i]))
+			continue;
+		c->names[c->nformats] = names[i];
+		c->formats[c->nformats] = formats[i];
+		c->levels[c->nformats++] = levels[i][strcmp(level, "fastest") == 0 ? 0
+						     : strcmp(level, "best") == 0  ? 2
+										   : 1];
+	}
 	*ret_self = c;
 	return 0;
 }
@@ -56,7 +67,7 @@ static int coding_for(const struct compress *c, struct exchange *x)
 	int i = -1;
 
 	if (!exchange_is_head(x) && exchange_header_joined(x, "Accept-Encoding", &field))
-		i = http_accept_encoding(buf_str(&field), names, c->nformats);
+		i = http_accept_encoding(buf_str(&field), c->names, c->nformats);
 	buf_done(&field);
 	return i;
 }
@@ -142,14 +153,14 @@ static void compress_head(void *self, struct exchange *x)
 	}
 	if (is_compact(type))
 		return;
-	z = encoder_new(formats[coding], c->levels[coding]);
+	z = encoder_new(c->formats[coding], c->levels[coding]);
 	if (!z)
 		return;
 	if (!middleware_filter(x, filter, z, filter_free)) {
 		encoder_free(z);
 		return;
 	}
-	middleware_set_header(x, "Content-Encoding", names[coding]);
+	middleware_set_header(x, "Content-Encoding", c->names[coding]);
 	middleware_remove_header(x, "Content-Length");
 	middleware_remove_header(x, "Accept-Ranges");
 	weaken_etag(x);

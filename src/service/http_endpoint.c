@@ -9,7 +9,9 @@
 #include "bind/invoke.h"
 #include "engine/failure.h"
 #include "engine/packed.h"
+#include "http/builtin.h"
 #include "service/http_identity.h"
+#include "service/http_relay.h"
 #include "service/http_sendfile.h"
 
 struct function_call {
@@ -26,6 +28,8 @@ static void call_free(struct function_call *c)
 /* What reaches the client when the handler left something open. */
 static void finish(struct exchange *x, struct packed *value, const struct failure *failure)
 {
+	if (!failure && (websocket_relay_serve(x) || sse_relay_serve(x)))
+		return;
 	if (!exchange_is_committed(x) && !failure && http_sendfile_serve(x))
 		return;
 	if (exchange_is_handled(x) || exchange_is_committed(x)) {
@@ -65,10 +69,17 @@ static int start(struct function_call *c, const struct http_function *f, struct 
 		.scope = http_identity_scope(c->x),
 		.entry_network = program->network};
 	struct invoke_ask ask = {.program = program, .exchange = c->x};
+	const char *id = http_request_id(c->x);
 	struct frame *frame;
 	int rc;
 
-	if (edge_frame(f->node, NULL, &edge, &frame, e) < 0)
+	if (id) {
+		edge.values = value_map();
+		value_map_set(edge.values, "request_id", value_cstring(id));
+	}
+	rc = edge_frame(f->node, NULL, &edge, &frame, e);
+	value_unref(edge.values);
+	if (rc < 0)
 		return -1;
 	ask.frame = frame;
 	ask.retry = program->options ? value_get(program->options, "retry") : NULL;

@@ -47,7 +47,7 @@ static int resource_create(void *env, const struct value *options, void **ret_se
 	return 0;
 }
 
-static enum middleware_next refuse(struct exchange *x, unsigned status, const char *error, const char *details)
+enum middleware_next http_refuse(struct exchange *x, unsigned status, const char *error, const char *details)
 {
 	struct buf body = BUF_INIT;
 
@@ -68,18 +68,18 @@ static enum middleware_next firewall_begin(void *self, struct exchange *x)
 	const char *resource = f->target ? f->target : exchange_endpoint(x);
 
 	if (!resource)
-		return refuse(x, 500, "Configuration error",
+		return http_refuse(x, 500, "Configuration error",
 			"endpoint_firewall middleware must be configured as post-middleware: put it into "
 			"post_middleware of an "
 			"http.router");
 	if (!actor || !identity_id(actor)[0])
-		return refuse(x, 401, "Authentication required",
+		return http_refuse(x, 401, "Authentication required",
 			f->target ? "You must be authenticated to access this resource"
 				  : "You must be authenticated to access this endpoint");
 	if (!scope)
-		return refuse(x, 403, "Access denied", "No authorization scope available");
+		return http_refuse(x, 403, "Access denied", "No authorization scope available");
 	if (scope_judge(scope, actor, f->action, resource, NULL) != VERDICT_ALLOW)
-		return refuse(x, 403, "Access denied",
+		return http_refuse(x, 403, "Access denied",
 			f->target ? "You don't have permission to access this resource"
 				  : "You don't have permission to access this endpoint");
 	return MIDDLEWARE_NEXT;

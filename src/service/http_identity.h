@@ -16,8 +16,10 @@
 /* What http_server_config.owner points at, or begins with. Immutable while the server runs. */
 struct http_owner {
 	struct node *node;
-	struct identity *actor; /* NULL: none */
-	struct scope *scope;    /* NULL: none */
+	struct identity *actor;      /* NULL: none */
+	struct scope *scope;         /* NULL: none */
+	struct host *host;           /* of the connections of its relays, see http_host.h */
+	struct program *connections; /* what they are to the census */
 };
 
 /* For this request from here on. Takes both; each may be NULL. */

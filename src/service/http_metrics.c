@@ -94,8 +94,7 @@ static void count_end(void *self, struct exchange *x)
 
 	if (!c)
 		return;
-	/* 499, as other servers have it: the client left before there was a status. */
-	snprintf(status, sizeof(status), "%u", exchange_status(x) ? exchange_status(x) : 499);
+	snprintf(status, sizeof(status), "%u", http_status_seen(x));
 	(void)metrics_count(self, "wippy_http_requests_total", labels, ARRAY_LEN(labels), 1, &e);
 	(void)metrics_observe(self, "wippy_http_request_duration_seconds", labels, ARRAY_LEN(labels), seconds, &e);
 	in_flight(self, x, c, -1);

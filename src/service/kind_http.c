@@ -8,40 +8,33 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "bind/current.h"
+#include "service/http_access_log.h"
 #include "service/http_app.h"
+#include "service/http_host.h"
+#include "service/http_network.h"
 #include "service/kinds.h"
 #include "service/supervisor.h"
 
 /* -- the service ------------------------------------------------------------------------------------- */
 
-/* Who asks for a listener is the server itself, as its lifecycle.security says. */
-static int check_network(struct service *s, const struct app_server *as, struct err *e)
+/* Anew with each start: variables may have other values now. */
+static int load_tls(struct app_server *as, struct err *e)
 {
-	struct runtime *rt = service_runtime(s);
-	struct frame who = {.overlay = "", .actor = service_actor(s), .scope = service_scope(s)};
-	struct overlay *o = overlay_set_get(rt->node.overlays, as->network);
-
-	if (!o)
-		return err_set(e, ERR_NOT_FOUND, "overlay network not found: %.256s", as->network);
-	overlay_unref(o);
-	if (!frame_allows(&rt->node, &who, "network.bind", as->network))
-		return err_set(e, ERR_PERMISSION_DENIED, "not allowed: bind on network %.256s", as->network);
-	/* The only kind of overlay there is so far. Never the host's network instead. */
-	return err_set(e, ERR_UNAVAILABLE,
-		"overlay listen failed: %.256s: socks5: operation not supported (inbound listeners are not exposed "
-		"over SOCKS5)",
-		as->network);
+	tls_server_unref(as->tls_server);
+	as->tls_server = NULL;
+	if (as->tls_mode != SERVER_TLS_MANUAL)
+		return 0;
+	return server_tls_load(as->rt->node.env, as->ns, as->tls, &as->tls_server, e);
 }
 
-static int open_server(struct service *s, struct app_server *as, struct err *e)
+int app_server_open(struct app_server *as, const char *addr, struct err *e)
 {
-	struct runtime *rt = service_runtime(s);
+	struct runtime *rt = as->rt;
 	struct scheduler *sched = rt->node.scheduler;
 	unsigned n = scheduler_nworkers(sched);
 	struct loop **loops;
 	struct http_server_config cfg = {
-		.addr = as->addr,
+		.addr = addr,
 		.read_ns = (uint64_t)as->read_ns,
 		.write_ns = (uint64_t)as->write_ns,
 		.idle_ns = (uint64_t)as->idle_ns,
@@ -51,8 +44,10 @@ static int open_server(struct service *s, struct app_server *as, struct err *e)
 	};
 	int rc;
 
-	if (as->network)
-		return check_network(s, as, e);
+	if (load_tls(as, e) < 0)
+		return -1;
+	cfg.tls = as->tls_server;
+	cfg.on_over = as->access_log ? http_access_log : NULL;
 	loops = xcalloc(n, sizeof(struct loop *));
 	for (unsigned i = 0; i < n; i++)
 		loops[i] = worker_loop(scheduler_worker(sched, i));
@@ -65,17 +60,30 @@ static int open_server(struct service *s, struct app_server *as, struct err *e)
 	return http_server_start(as->server, e);
 }
 
+static int check_clear(const struct app_server *as, struct err *e)
+{
+	if (as->tls_auto)
+		return err_set(e, ERR_INVALID, "tls.mode=auto requires an overlay network driver");
+	return 0;
+}
+
 static void service_start(struct service *s)
 {
 	struct app_server *as = service_self(s);
+	char *details;
 	struct err e;
 
 	identity_unref(as->owner.actor);
 	scope_unref(as->owner.scope);
 	as->owner.node = &service_runtime(s)->node;
+	http_host_start(as);
 	as->owner.actor = service_actor(s) ? identity_ref(service_actor(s)) : NULL;
 	as->owner.scope = service_scope(s) ? scope_ref(service_scope(s)) : NULL;
-	if (open_server(s, as, &e) < 0) {
+	if (as->network) {
+		http_network_start(s, as);
+		return;
+	}
+	if (check_clear(as, &e) < 0 || app_server_open(as, as->addr, &e) < 0) {
 		http_server_free(as->server);
 		as->server = NULL;
 		service_failed(s, &e);
@@ -83,7 +91,10 @@ static void service_start(struct service *s)
 	}
 	log_info("http", "service listening", LOG_STR("server", as->id),
 		LOG_STR("address", http_server_bound(as->server)));
-	service_started(s);
+	/* It is ready: the kernel answers whoever connects from here on, which is all that a connection of our own would show. */
+	details = xasprintf("service listening on %s", http_server_bound(as->server));
+	service_started_as(s, details);
+	free(details);
 }
 
 struct stopping {
@@ -104,11 +115,15 @@ static void on_stopped(void *arg, unsigned cut)
 	free(st);
 }
 
-static void service_stop(struct service *s)
+static void stop_listening(struct service *s)
 {
 	struct app_server *as = service_self(s);
 	struct stopping *st;
 
+	if (as->behind) {
+		http_network_stop(s, as);
+		return;
+	}
 	if (!as->server) {
 		service_stopped(s);
 		return;
@@ -118,21 +133,54 @@ static void service_stop(struct service *s)
 	http_server_stop(as->server, service_stop_timeout_ms(s), on_stopped, st);
 }
 
-static void server_free(void *self)
+static void on_host_stopped(void *arg, struct host *h)
 {
-	struct app_server *as = self;
+	struct app_server *as = arg;
+	struct service *s = supervisor_find_self(as->rt->supervisor, as->id, as);
 
+	(void)h;
+	if (s)
+		stop_listening(s);
+}
+
+/* Connections first: a stream of events is a request in progress that would not end by itself. */
+static void service_stop(struct service *s)
+{
+	http_host_stop(service_self(s), service_stop_timeout_ms(s), on_host_stopped);
+}
+
+static void service_abandon(struct service *s)
+{
+	http_network_abandon(s, service_self(s));
+}
+
+void app_server_free(struct app_server *as)
+{
+	if (!http_network_free(as))
+		return;
 	http_server_free(as->server);
 	http_site_unref(as->site);
 	identity_unref(as->owner.actor);
 	scope_unref(as->owner.scope);
+	host_unref(as->owner.host);
+	program_unref(as->owner.connections);
+	value_unref(as->network_options);
+	value_unref(as->tls);
+	tls_server_unref(as->tls_server);
 	free(as->id);
+	free(as->ns);
 	free(as->addr);
 	free(as->network);
 	free(as);
 }
 
-static const struct service_ops ops = {.start = service_start, .stop = service_stop, .free = server_free};
+static void free_self(void *self)
+{
+	app_server_free(self);
+}
+
+static const struct service_ops ops = {
+	.start = service_start, .stop = service_stop, .free = free_self, .abandon = service_abandon};
 
 /* -- http.service ------------------------------------------------------------------------------------ */
 
@@ -145,61 +193,31 @@ static int read_timeout(const struct value *map, const char *name, int64_t *ret_
 	return 0;
 }
 
-static int read_host(const struct value *host, struct err *e)
-{
-	int64_t buffer = 0, workers = 0;
-
-	if (value_read_int(host, "buffer_size", &buffer, e) < 0 ||
-		value_read_int(host, "worker_count", &workers, e) < 0)
-		return err_prefix(e, "failed to unmarshal config");
-	if (buffer < 0)
-		return err_set(e, ERR_INVALID, "buffer size must be non-negative");
-	if (workers < 0)
-		return err_set(e, ERR_INVALID, "worker count must be non-negative");
-	if (buffer > 0 || workers > 0)
-		return err_set(
-			e, ERR_INVALID, "fields 'host.buffer_size' and 'host.worker_count' are not supported yet");
-	return 0;
-}
-
-static int read_tls(const struct value *tls, struct err *e)
-{
-	static const char *const fields[] = {
-		"cert", "key", "cert_env", "key_env", "client_auth", "client_ca", "client_ca_env"};
-	const char *mode = "", *text;
-
-	if (value_read_string(tls, "mode", &mode, e) < 0)
-		return err_prefix(e, "failed to unmarshal config");
-	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		text = "";
-		if (value_read_string(tls, fields[i], &text, e) < 0)
-			return err_prefix(e, "failed to unmarshal config");
-		if (*text && !*mode)
-			return err_set(e, ERR_INVALID, "tls.mode=off must not set cert/key or mTLS fields");
-	}
-	if (*mode && strcmp(mode, "manual") != 0 && strcmp(mode, "auto") != 0)
-		return err_set(e, ERR_INVALID, "invalid tls.mode: %.100s", mode);
-	return *mode ? err_set(e, ERR_INVALID, "tls.mode=%s is not supported yet", mode) : 0;
-}
-
 static int read_server(struct app_server *as, const struct value *data, struct err *e)
 {
-	const struct value *timeouts = value_get(data, "timeouts");
+	const struct value *timeouts = value_get(data, "timeouts"), *options = value_get(data, "network_options");
 	const char *addr = "", *network = "";
 
 	if (!data)
 		return err_set(e, ERR_INVALID, "configuration data is required");
-	if (value_read_string(data, "addr", &addr, e) < 0 || value_read_string(data, "network", &network, e) < 0)
+	if (value_read_string(data, "addr", &addr, e) < 0 || value_read_string(data, "network", &network, e) < 0 ||
+		value_read_bool(data, "access_log", &as->access_log, e) < 0)
 		return err_prefix(e, "failed to unmarshal config");
 	if (!*addr)
 		return err_set(e, ERR_INVALID, "address is required");
+	/* An empty map is a list to some formats. */
+	if (value_type(options) != VALUE_NIL && value_type(options) != VALUE_MAP && value_count(options) > 0)
+		return err_set(e, ERR_INVALID, "failed to unmarshal config: field 'network_options' must be a map");
 	if (read_timeout(timeouts, "read", &as->read_ns, e) < 0 ||
 		read_timeout(timeouts, "write", &as->write_ns, e) < 0 ||
-		read_timeout(timeouts, "idle", &as->idle_ns, e) < 0 || read_host(value_get(data, "host"), e) < 0 ||
-		read_tls(value_get(data, "tls"), e) < 0)
+		read_timeout(timeouts, "idle", &as->idle_ns, e) < 0 ||
+		http_host_read(value_get(data, "host"), &as->buffer_size, e) < 0 ||
+		server_tls_check(value_get(data, "tls"), &as->tls_mode, e) < 0)
 		return -1;
+	as->tls_auto = as->tls_mode == SERVER_TLS_AUTO;
 	as->addr = xstrdup(addr);
 	as->network = *network ? xstrdup(network) : NULL;
+	as->network_options = value_type(options) == VALUE_MAP ? value_ref((struct value *)options) : NULL;
 	return 0;
 }
 
@@ -211,15 +229,17 @@ static int make_server(struct runtime *rt, const struct entry *e, struct app_ser
 
 	as->rt = rt;
 	as->id = xstrdup(e->id);
+	as->ns = xstrdup(e->ns);
+	as->tls = value_ref((struct value *)(uintptr_t)value_get(e->data, "tls"));
 	if (e->data && env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
 		goto out;
 	rc = read_server(as, data, err);
 	if (rc < 0 && data)
 		err_prefix(err, "invalid configuration");
 out:
-	value_unref(data);
+	server_tls_unexpand(data, e->data);
 	if (rc < 0)
-		server_free(as);
+		app_server_free(as);
 	else
 		*ret = as;
 	return rc;
@@ -232,9 +252,10 @@ static int server_add(struct runtime *rt, struct entry *e, struct err *err)
 	if (make_server(rt, e, &as, err) < 0)
 		return -1;
 	if (supervisor_add_needing(rt->supervisor, e, as->network, &ops, as, NULL, err) < 0) {
-		server_free(as);
+		app_server_free(as);
 		return -1;
 	}
+	http_host_announce(as);
 	http_app_put_server(http_app(rt), as);
 	return 0;
 }
@@ -247,7 +268,15 @@ static void swap_text(char **a, char **b)
 	*b = t;
 }
 
-/* A running server goes on as it is; what the entry says now counts from its next start on. */
+/* A running server with certificates uses the new ones at once; on failure the old ones. Whether there is TLS at all changes with the next start. */
+static int change_certificates(struct app_server *as, const struct app_server *fresh, struct err *err)
+{
+	if (!as->server || !as->tls_server || fresh->tls_mode != SERVER_TLS_MANUAL)
+		return 0;
+	return server_tls_load(as->rt->node.env, fresh->ns, fresh->tls, &as->tls_server, err);
+}
+
+/* A running server goes on as it is but for its certificates; what the entry says now counts from its next start on. */
 static int server_update(struct runtime *rt, struct entry *old, struct entry *e, struct err *err)
 {
 	struct app_server *as = http_app_server(http_app(rt), e->id), *fresh;
@@ -258,21 +287,29 @@ static int server_update(struct runtime *rt, struct entry *old, struct entry *e,
 	if (make_server(rt, e, &fresh, err) < 0)
 		return -1;
 	if (as->server && strcmp(as->addr, fresh->addr) != 0) {
-		server_free(fresh);
+		app_server_free(fresh);
 		return err_set(err, ERR_INTERNAL,
 			"failed to update server config: cannot change server address while running");
 	}
-	if (supervisor_update_security(rt->supervisor, e, err) < 0 ||
+	if (change_certificates(as, fresh, err) < 0 || supervisor_update_security(rt->supervisor, e, err) < 0 ||
 		supervisor_update_lifecycle(rt->supervisor, e, fresh->network, err) < 0) {
-		server_free(fresh);
+		app_server_free(fresh);
 		return -1;
 	}
 	swap_text(&as->addr, &fresh->addr);
 	swap_text(&as->network, &fresh->network);
+	value_unref(as->network_options);
+	as->network_options = value_ref(fresh->network_options);
+	as->tls_auto = fresh->tls_auto;
+	as->tls_mode = fresh->tls_mode;
+	as->access_log = fresh->access_log;
+	value_unref(as->tls);
+	as->tls = value_ref(fresh->tls);
 	as->read_ns = fresh->read_ns;
 	as->write_ns = fresh->write_ns;
 	as->idle_ns = fresh->idle_ns;
-	server_free(fresh);
+	as->buffer_size = fresh->buffer_size;
+	app_server_free(fresh);
 	return 0;
 }
 
@@ -280,8 +317,10 @@ static void server_remove(struct runtime *rt, struct entry *e)
 {
 	struct app_server *as = http_app_server(http_app(rt), e->id);
 
-	if (as)
+	if (as) {
 		http_app_drop_server(http_app(rt), as);
+		http_host_forget(as);
+	}
 	supervisor_remove(rt->supervisor, e->id);
 }
 

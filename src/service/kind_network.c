@@ -9,6 +9,7 @@
 #include "overlay/driver.h"
 #include "registry/secret_read.h"
 #include "service/kinds.h"
+#include "service/network_status.h"
 #include "service/network_swap.h"
 #include "service/runtime.h"
 
@@ -21,11 +22,34 @@ static const struct overlay_driver *find_driver(const struct runtime *rt, const 
 	return NULL;
 }
 
+/* Fill in the secrets one after the other; how many are in, those are to be wiped. The others may still be the entry's own texts. */
+static int fill_secrets(struct runtime *rt, const struct overlay_driver *drv, const struct entry *e,
+	struct value **data, size_t *ret_filled, struct err *err)
+{
+	size_t n = 0;
+
+	*ret_filled = 0;
+	for (; drv->secret_fields && drv->secret_fields[n]; n++) {
+		if (secret_fill(rt->node.env, e, data, drv->secret_fields[n], err) < 0)
+			return err->kind == ERR_INVALID ? err_prefix(err, "%s: failed to decode config", drv->label)
+							: -1;
+		*ret_filled = n + 1;
+	}
+	return 0;
+}
+
+static void drop_data(const struct overlay_driver *drv, struct value *data, size_t filled)
+{
+	for (size_t i = 0; i < filled; i++)
+		secret_unfill(value_ref(data), drv->secret_fields[i]);
+	value_unref(data);
+}
+
 static int network_open(struct runtime *rt, const struct entry *e, struct overlay **ret, struct err *err)
 {
 	const struct overlay_driver *drv = find_driver(rt, e->kind);
 	struct value *data;
-	struct overlay *o;
+	size_t filled;
 	int rc;
 
 	if (!drv)
@@ -33,25 +57,43 @@ static int network_open(struct runtime *rt, const struct entry *e, struct overla
 	/* The overlay gets the values, the entry keeps its placeholders: what they stand for is secret. */
 	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
 		return -1;
-	if (secret_fill(rt->node.env, e, &data, "password", err) < 0) {
-		value_unref(data);
-		return err->kind == ERR_INVALID ? err_prefix(err, "%s: failed to decode config", drv->label) : -1;
-	}
-	rc = overlay_open(drv, &rt->overlay_env, e->id, data, &o, err);
-	secret_unfill(data, "password");
-	if (rc < 0)
+	rc = fill_secrets(rt, drv, e, &data, &filled, err);
+	if (rc == 0)
+		rc = overlay_open(drv, &rt->overlay_env, e->id, data, ret, err);
+	drop_data(drv, data, filled);
+	return rc;
+}
+
+/* What cannot even start is rejected with its entry. */
+static int network_bring_up(struct runtime *rt, const struct entry *e, struct overlay **ret, struct err *err)
+{
+	struct overlay *o = NULL;
+
+	if (network_open(rt, e, &o, err) < 0)
 		return -1;
+	if (overlay_start(o, err) < 0) {
+		overlay_unref(o);
+		return -1;
+	}
 	*ret = o;
 	return 0;
+}
+
+static void network_tear_down(void *o)
+{
+	if (o)
+		overlay_stop(o);
+	overlay_unref(o);
 }
 
 static int network_add(struct runtime *rt, struct entry *e, struct err *err)
 {
 	struct overlay *o;
 
-	if (network_open(rt, e, &o, err) < 0)
+	if (network_bring_up(rt, e, &o, err) < 0)
 		return -1;
 	overlay_set_put(rt->node.overlays, o);
+	overlay_tell(o);
 	return 0;
 }
 
@@ -61,9 +103,9 @@ static int network_update(struct runtime *rt, struct entry *old, struct entry *e
 	struct overlay *o;
 
 	(void)old;
-	if (network_open(rt, e, &o, err) < 0)
+	if (network_bring_up(rt, e, &o, err) < 0)
 		return -1;
-	overlay_unref(map_set(rt->staged_networks, e->id, o));
+	network_tear_down(map_set(rt->staged_networks, e->id, o));
 	return 0;
 }
 
@@ -71,11 +113,12 @@ static void network_remove(struct runtime *rt, struct entry *e)
 {
 	struct overlay *old = overlay_set_get(rt->node.overlays, e->id);
 
-	overlay_unref(map_remove(rt->staged_networks, e->id));
+	network_tear_down(map_remove(rt->staged_networks, e->id));
 	overlay_set_remove(rt->node.overlays, e->id);
-	if (old)
-		network_retire(rt, e->id, overlay_generation(old));
-	overlay_unref(old);
+	if (!old)
+		return;
+	network_removed(rt, old);
+	network_retire(rt, old);
 }
 
 static void network_commit(struct runtime *rt)
@@ -91,28 +134,26 @@ static void network_commit(struct runtime *rt)
 		/* First the new one: what the workers then drop cannot come back. */
 		overlay_set_put(rt->node.overlays, o);
 		if (old)
-			network_retire(rt, id, overlay_generation(old));
-		overlay_unref(old);
+			network_retire(rt, old);
+		overlay_tell(o);
 	}
 	map_free(staged, NULL);
 }
 
-static void unref_overlay(void *o)
-{
-	overlay_unref(o);
-}
-
 static void network_discard(struct runtime *rt)
 {
-	map_free(rt->staged_networks, unref_overlay);
+	map_free(rt->staged_networks, network_tear_down);
 	rt->staged_networks = map_new();
 }
 
-const struct kind network_socks5_kind = {
-	.name = "network.socks5",
-	.add = network_add,
-	.update = network_update,
-	.remove = network_remove,
-	.commit = network_commit,
-	.discard = network_discard,
-};
+/* A driver is found by the name of its kind; for the rest all kinds are the same. */
+#define NETWORK_KIND(text)                                                                              \
+	{                                                                                               \
+		.name = (text), .add = network_add, .update = network_update, .remove = network_remove, \
+		.commit = network_commit, .discard = network_discard,                                   \
+	}
+
+const struct kind network_i2p_kind = NETWORK_KIND("network.i2p");
+const struct kind network_socks5_kind = NETWORK_KIND("network.socks5");
+const struct kind network_tailscale_kind = NETWORK_KIND("network.tailscale");
+const struct kind network_tor_kind = NETWORK_KIND("network.tor");

@@ -23,7 +23,10 @@ extern const struct kind http_router_kind;
 extern const struct kind http_service_kind;
 extern const struct kind http_static_kind;
 extern const struct kind library_lua_kind;
+extern const struct kind network_i2p_kind;
 extern const struct kind network_socks5_kind;
+extern const struct kind network_tailscale_kind;
+extern const struct kind network_tor_kind;
 extern const struct kind ns_definition_kind; /* these three live in the registry only */
 extern const struct kind ns_dependency_kind;
 extern const struct kind ns_requirement_kind;

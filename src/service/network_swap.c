@@ -13,7 +13,7 @@ struct drain {
 	struct list link;
 	struct loop_timer timer;
 	struct runtime *rt;
-	uint64_t generation;
+	struct overlay *overlay;
 };
 
 struct drop {
@@ -44,41 +44,64 @@ static void drop_everywhere(struct runtime *rt, uint64_t generation, bool all)
 	}
 }
 
+static void drain_end(struct drain *d)
+{
+	loop_timer_stop(&d->timer);
+	list_remove(&d->link);
+	overlay_stop(d->overlay);
+	overlay_unref(d->overlay);
+	free(d);
+}
+
 static void on_drained(struct loop_timer *t)
 {
 	struct drain *d = container_of(t, struct drain, timer);
 
 	if (!d->rt->stopped)
-		drop_everywhere(d->rt, d->generation, true);
-	list_remove(&d->link);
-	free(d);
+		drop_everywhere(d->rt, overlay_generation(d->overlay), true);
+	drain_end(d);
 }
 
-void network_retire(struct runtime *rt, const char *id, uint64_t generation)
+void network_retire(struct runtime *rt, struct overlay *old)
 {
 	uint64_t ms = rt->config.drain_timeout_ms ? rt->config.drain_timeout_ms : DRAIN_MS;
 	struct drain *d;
 
-	if (!rt->started || rt->stopped)
+	if (!rt->started || rt->stopped) {
+		overlay_stop(old);
+		overlay_unref(old);
 		return;
-	log_info("network", "an overlay was replaced or removed; what still uses it may finish", LOG_STR("overlay", id),
-		LOG_INT("drain_ms", ms));
-	drop_everywhere(rt, generation, false);
+	}
+	if (overlay_is_exclusive(old)) {
+		log_info("network", "an overlay was replaced or removed; its connections end with it",
+			LOG_STR("overlay", overlay_id(old)));
+		drop_everywhere(rt, overlay_generation(old), true);
+		overlay_stop(old);
+		overlay_unref(old);
+		return;
+	}
+	log_info("network", "an overlay was replaced or removed; what still uses it may finish",
+		LOG_STR("overlay", overlay_id(old)), LOG_INT("drain_ms", ms));
+	drop_everywhere(rt, overlay_generation(old), false);
 	d = xcalloc(1, sizeof(*d));
 	d->rt = rt;
-	d->generation = generation;
+	d->overlay = old;
 	list_push_back(&rt->drains, &d->link);
 	loop_timer_init(&d->timer, rt->loop, on_drained);
 	loop_timer_start_ms(&d->timer, ms);
 }
 
-void network_drains_free(struct runtime *rt)
+void network_stop_all(struct runtime *rt)
 {
-	list_for_each_safe(l, tmp, &rt->drains) {
-		struct drain *d = list_entry(l, struct drain, link);
+	struct overlay **all;
+	size_t n;
 
-		loop_timer_stop(&d->timer);
-		free(d);
+	list_for_each_safe(l, tmp, &rt->drains)
+		drain_end(list_entry(l, struct drain, link));
+	all = overlay_set_list(rt->node.overlays, &n);
+	for (size_t i = 0; i < n; i++) {
+		overlay_stop(all[i]);
+		overlay_unref(all[i]);
 	}
-	list_init(&rt->drains);
+	free(all);
 }

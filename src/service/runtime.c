@@ -20,6 +20,7 @@
 #include "service/http_app.h"
 #include "service/history_sqlite.h"
 #include "service/live.h"
+#include "service/network_status.h"
 #include "service/network_swap.h"
 #include "service/kinds.h"
 #include "service/supervisor.h"
@@ -58,8 +59,14 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->default_network = cfg->default_network && *cfg->default_network ? xstrdup(cfg->default_network) : NULL;
 	rt->state_dir = xstrdup(cfg->network_state_dir ? cfg->network_state_dir : "");
 	rt->overlay_env.state_dir = rt->state_dir;
+	rt->sidecar = cfg->network_sidecar ? xstrdup(cfg->network_sidecar) : NULL;
+	rt->overlay_env.sidecar = rt->sidecar;
+	rt->overlay_env.changed = network_changed;
+	rt->overlay_env.dialled = network_dialled;
+	rt->overlay_env.changed_arg = rt;
 	rt->exit_code = EXIT_UNSET;
 	rt->loop = loop_new();
+	rt->overlay_env.control = rt->loop;
 	rt->libraries = map_new();
 	rt->codes = map_new();
 	rt->staged_programs = map_new();
@@ -231,6 +238,7 @@ void runtime_free(struct runtime *rt)
 		runtime_stop(rt, EXIT_UNSET);
 		runtime_run(rt);
 	}
+	network_stop_all(rt);
 	bus_stop(rt->node.bus);
 	/* What the workers told the main thread last. */
 	loop_stop(rt->loop);
@@ -238,7 +246,6 @@ void runtime_free(struct runtime *rt)
 	registry_free(rt->node.registry);
 	map_free(rt->staged_programs, NULL);
 	map_free(rt->staged_networks, NULL);
-	network_drains_free(rt);
 	supervisor_free(rt->supervisor);
 	http_app_free(rt->http);
 	bus_free(rt->node.bus);
@@ -257,6 +264,7 @@ void runtime_free(struct runtime *rt)
 	loop_free(rt->loop);
 	free(rt->default_network);
 	free(rt->state_dir);
+	free(rt->sidecar);
 	free(rt);
 }
 

@@ -48,6 +48,7 @@ struct runtime_config {
 	struct http_client_config http;
 	const char *default_network;   /* network_service.default_network; NULL or "" = none; copied */
 	const char *network_state_dir; /* absolute; copied */
+	const char *network_sidecar;   /* absolute; NULL = looked for; copied */
 	bool strict_mode;              /* security.strict_mode */
 	uint64_t shutdown_timeout_ms;  /* 0 = 30000 */
 	uint64_t drain_timeout_ms;     /* network_service.drain_timeout; 0 = 30000 */
@@ -77,6 +78,7 @@ struct runtime {
 	struct loop_timer stop_timer;
 	char *default_network;
 	char *state_dir;
+	char *sidecar;
 };
 
 /* No thread is started yet. On failure nothing is left behind. */

@@ -330,9 +330,14 @@ static void advance(struct supervisor *sv)
 
 void service_started(struct service *s)
 {
+	service_started_as(s, NULL);
+}
+
+void service_started_as(struct service *s, const char *details)
+{
 	if (s->state != SERVICE_STARTING)
 		return;
-	set_state(s, SERVICE_RUNNING);
+	set_state_because(s, SERVICE_RUNNING, details);
 	s->running_since_ns = loop_clock_ns();
 	advance(s->sv);
 }

@@ -103,6 +103,8 @@ enum service_state service_state(const struct service *s);
 uint64_t service_stop_timeout_ms(const struct service *s);
 
 void service_started(struct service *s);
+/* With a text for people who look at its state; NULL: none. */
+void service_started_as(struct service *s, const char *details);
 /* `e` borrowed; e->retry == ERR_RETRY_NO means: do not try again, the service has exited. Otherwise it is restarted as lifecycle.restart says. */
 void service_failed(struct service *s, const struct err *e);
 /* It ended by itself and stays down. */
