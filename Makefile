@@ -24,13 +24,14 @@ endif
 # Each sub-make gets its own WIPPY_BIN from its own BUILD.
 WIPPY_BIN = $(abspath $(BUILD))/wippy
 
-.PHONY: all build demo test check lint format rooms bench asan tsan fuzz release install clean help setup-build setup-test setup-lint setup-fuzz \
+.PHONY: all build sidecar demo test check lint format rooms bench asan tsan fuzz release install clean help setup-build setup-test setup-lint setup-fuzz \
 	configure unit suite
 
 all: build
 
 help:
 	@echo "make          build $(BUILD)/wippy (installs missing Debian/Ubuntu packages first)"
+	@echo "make sidecar  build $(BUILD)/wippy-tsnet, which network.tailscale runs (needs Go, or fetches it)"
 	@echo "make demo     a request that leaves through a SOCKS5 proxy, explained on screen; DEMO=tor: through a private Tor network"
 	@echo "make test     everything: set-up, build, unit tests, tests against real proxies and Tor (PYTEST_ARGS=... picks some)"
 	@echo "make check    fast: build, unit tests, includes between rooms"
@@ -58,6 +59,10 @@ configure:
 build: setup-build
 	@$(MAKE) --no-print-directory configure
 	@ninja -C $(BUILD) wippy
+
+# The node of network.tailscale, a program of its own in Go; wippy looks for it beside itself.
+sidecar:
+	@scripts/sidecar.sh $(BUILD)/wippy-tsnet
 
 demo: build
 	@WIPPY_BIN=$(WIPPY_BIN) scripts/demo.sh $(DEMO)
@@ -107,6 +112,8 @@ fuzz: setup-build setup-fuzz
 
 install: release
 	@meson install -C build-release --no-rebuild
+	@for built in build-release build; do if [ -x $$built/wippy-tsnet ]; then \
+		install -D -m 755 $$built/wippy-tsnet $(DESTDIR)$(PREFIX)/bin/wippy-tsnet; break; fi; done
 
 clean:
 	rm -rf build build-release build-asan build-tsan build-fuzz

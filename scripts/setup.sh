@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [build|unit|test|lint|demo|tor|fuzz ...] - make sure that what a command needs is installed.
+# setup.sh [build|unit|test|sidecar|lint|demo|tor|fuzz ...] - make sure that what a command needs is installed.
 #
 # Looks for the thing itself (a program, a library by pkg-config), not for a package. When all is there it says nothing
 # and is quick. On Debian and Ubuntu it installs what is missing with apt; elsewhere it names what is missing and exits 1.
@@ -21,7 +21,9 @@ build|library libcurl|libcurl4-openssl-dev|libcurl 7.88 or newer, built with Ope
 build|library libfyaml|libfyaml-dev|libfyaml
 build|library jansson|libjansson-dev|jansson
 build|library openssl|libssl-dev|OpenSSL 3
-build|library libmicrohttpd|libmicrohttpd-dev|libmicrohttpd
+build|file /usr/share/llhttp/llhttp.c|node-llhttp|llhttp, the HTTP parser (as sources)
+build|file /usr/include/wslay/wslay.h,/usr/local/include/wslay/wslay.h|libwslay-dev|wslay
+build|library zlib|zlib1g-dev|zlib
 build|library libpcre2-8|libpcre2-dev|PCRE2
 build|library sqlite3|libsqlite3-dev|SQLite
 build|file /etc/ssl/certs/ca-certificates.crt,/etc/pki/tls/certs/ca-bundle.crt,/etc/ssl/ca-bundle.pem,/etc/ssl/cert.pem|ca-certificates|trusted certificates
@@ -30,11 +32,13 @@ test|library cmocka|libcmocka-dev|cmocka
 test|pytest|python3-pytest|pytest for Python 3
 test|command openssl|openssl|the openssl program
 test|command tor|tor|tor and tor-gencert (a private network on this machine, for the tests)
+test|command i2pd|i2pd|i2pd, an I2P router (a private network on this machine, for the tests)
 test|command danted,sockd|dante-server|dante, the SOCKS server
 test|command microsocks|microsocks|microsocks
 test|command ip|iproute2|ip, for network namespaces
 test|command tcpdump|tcpdump|tcpdump
 tor|command tor|tor|tor and tor-gencert
+sidecar|command go|golang-go|Go 1.26.6 or newer, or 1.21 or newer that may fetch it
 lint|command clang-format|clang-format|clang-format
 lint|command clang-tidy|clang-tidy|clang-tidy
 lint|command shellcheck|shellcheck|shellcheck

@@ -2,7 +2,7 @@
 
     wippy          the program: wippy.run(project, "run", "probe") gives code, stdout, stderr; wippy.start() a running one
     project        project({"src/_index.yaml": ...}) writes files into a fresh folder, with a wippy.lock if none is given
-    address_server, tls_address_server, counting_proxy, dante, dante_password, dante_refusing, microsocks, tor_network
+    address_server, tls_address_server, counting_proxy, dante, dante_password, dante_refusing, microsocks, i2p_network, tor_network
                    real counterparts (test/rigs/), each started once a run, on free ports, when the first test asks
     start_rig      any rig of one's own, for one test
     watched_network  a network namespace in which every packet and every DNS question is recorded
@@ -280,32 +280,72 @@ class ControlReader:
         return self.events
 
 
-TOR_STARTED = []  # at most one, begun early because it needs half a minute
+class I2p:
+    """The private I2P network: .sam, the ports of its two bridges; .cut(n) makes one vanish, .mend(n) brings it back."""
+
+    def __init__(self, _directory):
+        self.rig = Rig("i2p_network.py", "--timeout", 240)
+
+    def wait_ready(self):
+        self.rig.wait_ready(300)
+        self.sam, self.sockets = self.rig.sam, self.rig.sockets
+        return self
+
+    def stop(self):
+        self.rig.stop()
+
+    def say(self, words):
+        self.rig.proc.stdin.write(words.encode() + b"\n")
+        self.rig.proc.stdin.flush()
+        answer = json.loads(self.rig.proc.stdout.readline())
+        assert answer == {"done": words}, answer
+
+    def cut(self, n):
+        self.say(f"cut {n}")
+
+    def mend(self, n):
+        self.say(f"mend {n}")
+
+
+# Networks that need half a minute and more: each is begun once a run, early, when any test wants it.
+SLOW_NETWORKS = {"i2p_network": I2p, "tor_network": Tor}
+STARTED = {}
+
+
+def slow_network(name, directory):
+    try:
+        network = STARTED[name] if name in STARTED else SLOW_NETWORKS[name](directory)
+        return network.wait_ready()
+    except (RigFailed, OSError) as e:
+        return unavailable(e)
 
 
 @pytest.fixture(scope="session")
 def tor_network(rig_dir):
     """The private Tor network (class Tor)."""
-    try:
-        tor = TOR_STARTED[0] if TOR_STARTED else Tor(rig_dir)
-        yield tor.wait_ready()
-    except (RigFailed, OSError) as e:
-        unavailable(e)
+    return slow_network("tor_network", rig_dir)
+
+
+@pytest.fixture(scope="session")
+def i2p_network(rig_dir):
+    """The private I2P network (class I2p)."""
+    return slow_network("i2p_network", rig_dir)
 
 
 def pytest_collection_modifyitems(items):
-    """Tests that need Tor come last, so that the network comes up while the others run."""
-    items.sort(key=lambda item: "tor_network" in item.fixturenames)
+    """Tests that need a slow network come last, so that it comes up while the others run."""
+    items.sort(key=lambda item: [name in item.fixturenames for name in SLOW_NETWORKS])
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tor_in_advance(request, rig_dir):
-    if any("tor_network" in item.fixturenames for item in request.session.items):
-        with contextlib.suppress(RigFailed, OSError):  # the fixture tells those who ask
-            TOR_STARTED.append(Tor(rig_dir))
+def slow_networks_in_advance(request, rig_dir):
+    for name, network in SLOW_NETWORKS.items():
+        if any(name in item.fixturenames for item in request.session.items):
+            with contextlib.suppress(RigFailed, OSError):  # the fixture tells those who ask
+                STARTED[name] = network(rig_dir)
     yield
-    for tor in TOR_STARTED:
-        tor.stop()
+    for network in STARTED.values():
+        network.stop()
 
 
 # -- namespaces ----------------------------------------------------------------------------------------------------------

@@ -85,3 +85,21 @@ entries:
         assert out.count("a chunk ran") == 3 and "not called" not in out and "app:bad" in out and "cannot be loaded" in out, out
         r.signal()
         assert r.wait() == 0
+
+
+@pytest.mark.parametrize("timeout, told", [("1500ms", True), ("100ms", False)])
+def test_a_slow_stop_says_what_it_waits_for(wippy, project, timeout, told):
+    folder = project({"src/_index.yaml": f"""
+version: "1.0"
+namespace: app
+entries:
+  - {{name: terminal, kind: terminal.host, lifecycle: {{auto_start: true}}}}
+  - {{name: processes, kind: process.host, lifecycle: {{auto_start: true, stop_timeout: {timeout}}}}}
+  - {{name: deaf, kind: process.lua, source: "return {{ main = function() process.inbox():receive() end }}"}}
+  - name: c
+    kind: process.lua
+    meta: {{command: {{name: c}}}}
+    source: "return {{ main = function() for _ = 1, 3 do process.spawn('app:deaf', 'app:processes') end end }}"
+"""})
+    r = wippy.run(folder, "run", "c", "--set", "supervisor.host.worker_count=1")
+    assert r.code == 0 and r.stderr.count("waiting for 3 processes on host app:processes to end; what is left is ended in 1s\n") == told, r

@@ -46,7 +46,7 @@ end
 """
 # The prelude on one line, so that the lines of a test's code keep their numbers.
 PRELUDE = PRELUDE.replace("\n", " ").strip() + " "
-MODULES = ["io", "json", "http_client", "funcs", "time"]
+MODULES = ["io", "json", "http_client", "funcs", "time", "websocket"]
 
 
 class Said:

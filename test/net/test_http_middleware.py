@@ -195,6 +195,22 @@ def test_compress_brotli_when_preferred(web):
     assert out.raw[:size.value] == TEXT
 
 
+@pytest.mark.parametrize("accepted, coding", [
+    ("gzip, zstd", "zstd"), ("gzip, br, zstd", "zstd"), ("gzip, zstd;q=0.9", "gzip"), ("zstd", "zstd"), ("zstd;q=0, gzip", "gzip"),
+])
+def test_compress_zstd_unless_rated_lower(web, accepted, coding):
+    if web.get("/compress/text.txt", "Accept-Encoding: zstd")["Content-Encoding"] != "zstd":
+        pytest.skip("built without zstd")
+    a = web.get("/compress/text.txt", f"Accept-Encoding: {accepted}")
+    assert a["Content-Encoding"] == coding
+    if coding == "zstd":
+        decoder = ctypes.CDLL("libzstd.so.1")
+        decoder.ZSTD_decompress.restype = ctypes.c_size_t
+        out = ctypes.create_string_buffer(len(TEXT) + 1)
+        n = decoder.ZSTD_decompress(out, ctypes.c_size_t(len(out)), a.body, ctypes.c_size_t(len(a.body)))
+        assert out.raw[:n] == TEXT
+
+
 @pytest.mark.parametrize("name, coding", [("pieces", "gzip"), ("short", None), ("typed", None), ("encoded", "x-own"),
                                           ("empty", None)])
 def test_compress_handlers(web, name, coding):

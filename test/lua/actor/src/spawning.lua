@@ -67,6 +67,16 @@ local function main()
   check.same("network", lost:kind() .. lost:message(), "network: service not found")
 
   -- A name and first messages: one process, whoever comes later speaks to it.
+  -- What builders have in common stays as it was; a long chain arrives in order.
+  local long = one
+  for i = 1, 5000 do long = long:with_message("n", i) end
+  local short = long:with_message("n", "another end")
+  long = long:with_message("n", 5001)
+  for words, builder in pairs({ ["in order"] = long, ["5001: another end"] = short }) do
+    assert(builder:spawn_monitored("app:in_order", HOST, 5001))
+    check.same("first messages", events:receive().result.value, words)
+  end
+
   local named = one:with_name("single"):with_message("hello", 1)
   local first = assert(named:spawn("app:keeper", HOST, process.pid()))
   check.same("found", (named:with_message("more", 2):spawn("app:keeper", HOST, "ignored")), first)

@@ -8,7 +8,7 @@ local at_load = compress.gzip.decode((compress.gzip.encode("at load")))
 local function main()
     check.equal("at load", at_load, "at load")
     local text = string.rep("the same again and again ", 4000)
-    for _, name in ipairs({ "gzip", "deflate", "zlib", "brotli" }) do
+    for _, name in ipairs({ "gzip", "deflate", "zlib", "brotli", "zstd" }) do
         local codec = compress[name]
         local packed, err = codec.encode(text)
         if err and err:kind() == errors.UNAVAILABLE then
@@ -45,6 +45,9 @@ local function main()
     local dict = "the same again and again "
     local packed = compress.zlib.encode(dict, { dict = dict })
     check.equal("dictionary", compress.zlib.decode(packed, { dict = dict }), dict)
+    packed = compress.zstd.encode(text, { dict = text })
+    check.equal("dictionary of zstd", not packed or compress.zstd.decode(packed, { dict = text }), not packed or text)
+    packed = compress.zlib.encode(dict, { dict = dict })
     check.equal("dictionary missing", (compress.zlib.decode(packed)), nil)
     -- Concurrently, while others go on.
     local done = channel.new(4)

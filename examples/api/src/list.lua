@@ -1,0 +1,5 @@
+local function run()
+  answer.json(200, notes.list())
+end
+
+return { run = run }

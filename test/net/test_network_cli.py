@@ -1,0 +1,374 @@
+"""`wippy network`, and what a program tells about its overlays: their states, events, metrics, and the way of each connection."""
+import json
+import os
+import socket
+import stat
+import threading
+
+import pytest
+from web import serving
+
+
+def status_of(wippy, folder, *args):
+    r = wippy.run(folder, "network", "status", "--json", *args)
+    assert r.code == 0, repr(r)
+    return {v["id"]: v for v in json.loads(r.stdout)}
+
+
+def check(wippy, folder, *args):
+    """Exit code and what was told."""
+    r = wippy.run(folder, "network", "check", "--json", *args)
+    assert r.stdout.startswith("{"), repr(r)
+    return r.code, json.loads(r.stdout)
+
+
+def explain(wippy, folder, *args):
+    r = wippy.run(folder, "network", "explain", "--json", *args)
+    return r.code, json.loads(r.stdout) if r.stdout else r.stderr
+
+
+def stalls(s):
+    """Takes a greeting and says nothing."""
+    s.recv(16)
+    threading.Event().wait(60)
+
+
+def is_no_proxy(s):
+    s.recv(16)
+    s.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def wants_credentials(s):
+    s.recv(16)
+    s.sendall(b"\x05\xff")
+
+
+def refuses(code):
+    def handle(s):
+        s.recv(16)
+        s.sendall(b"\x05\x00")
+        s.recv(300)
+        s.sendall(bytes([5, code, 0, 1, 0, 0, 0, 0, 0, 0]))
+    return handle
+
+
+# -- status ----------------------------------------------------------------------------------------------------------------
+
+def test_status_without_a_running_program(wippy, lua, overlay, nobody):
+    folder = lua.write("local function main() end", overlays=[overlay("b", nobody), overlay("a", nobody)])
+    told = status_of(wippy, folder)
+    assert list(told) == ["app:a", "app:b"]
+    # A proxy has no session: nothing is known before something dials.
+    assert told["app:a"]["state"] == "starting" and told["app:a"]["kind"] == "network.socks5"
+    text = wippy.run(folder, "network", "status").stdout.splitlines()
+    assert text[0].split() == ["NETWORK", "KIND", "STATE", "SINCE", "DIALS", "FAILED", "ADDRESS"]
+    assert text[1].split()[:3] == ["app:a", "network.socks5", "starting"]
+
+
+def test_status_of_a_project_without_networks(wippy, lua):
+    folder = lua.write("local function main() end")
+    r = wippy.run(folder, "network", "status")
+    assert r.code == 0 and "no network entries" in r.stdout
+    assert not (folder / ".wippy/net").exists()
+
+
+def test_an_entry_that_cannot_be_read(wippy, lua, overlay):
+    folder = lua.write("local function main() end", overlays=[overlay("a", 0)])
+    r = wippy.run(folder, "network", "status")
+    assert r.code == 1 and "invalid port" in r.stderr
+
+
+ASK_TWICE = """
+local function main(dead, target)
+  http_client.get("http://127.0.0.1:1/", { overlay_network = "app:dead" })
+  local resp = http_client.get(target, { overlay_network = "app:live" })
+  say(resp.status_code)
+  io.print("asked")
+  time.sleep("600s")
+end
+"""
+
+
+def test_status_of_a_running_program(wippy, lua, overlay, site, microsocks, nobody, slower):
+    web = site()
+    asker = {"name": "asker", "kind": "process.service", "process": "app:ask", "host": "app:processes",
+             "input": ["", f"http://127.0.0.1:{web.port}/"], "lifecycle": {"auto_start": True}}
+    folder = lua.write("local function main() end", overlays=[overlay("dead", nobody), overlay("live", microsocks.port)],
+                       processes={"ask": ASK_TWICE.replace("io.print", "print").replace("say(", "print(")}, entries=[asker])
+    with wippy.start(folder, "run") as program:
+        program.wait_for("asked")
+        told = status_of(wippy, folder)
+        assert told["app:live"]["state"] == "ready" and told["app:live"]["dials"] == 1
+        assert told["app:dead"]["state"] == "down" and told["app:dead"]["dials_failed"] == 1
+        assert "connection refused" in told["app:dead"]["reason"]
+        assert told["app:live"]["listening"] == []
+        # Only the program's own user finds the way there.
+        for path in (".wippy/net", ".wippy/net/control", ".wippy/net/control/run"):
+            assert stat.S_IMODE(os.stat(folder / path).st_mode) == 0o700, path
+        with wippy.start(folder, "network", "status", "--watch") as watching:
+            watching.wait_for("app:live  ready")
+            watching.wait_for("app:dead  down")
+            watching.signal()
+            assert watching.wait() == 0
+        # A second program with the same state directory leaves the first one's socket alone.
+        with wippy.start(folder, "run") as second:
+            second.wait_for("another program answers in this state directory")
+            second.signal()
+            second.wait()
+        assert status_of(wippy, folder)["app:live"]["dials"] == 1
+        program.signal()
+        assert program.wait() == 0
+    assert not (folder / ".wippy/net/control/run/socket").exists()
+    assert status_of(wippy, folder)["app:live"]["state"] == "starting"
+
+
+def test_questions_to_a_running_program_are_bounded(wippy, lua, overlay, nobody):
+    """Too many, too long, unknown, and half a question: the program goes on answering."""
+    folder = lua.write("local function main() end", overlays=[overlay("dead", nobody)])
+    with wippy.start(folder, "run") as program:
+        program.wait_for("runtime ready")
+        there = os.getcwd()
+        os.chdir(folder / ".wippy/net/control/run")
+        try:
+            def ask(data):
+                s = socket.socket(socket.AF_UNIX)
+                s.settimeout(10)
+                s.connect("socket")
+                s.sendall(data)
+                return s
+            def answer(s):
+                try:
+                    return s.recv(100)
+                except ConnectionResetError:  # what it had not read yet
+                    return b""
+            silent = [ask(b"netw") for _ in range(4)]
+            assert answer(ask(b"x" * 200)) == b""
+            assert json.loads(answer(ask(b"passwords\n"))) == {"error": "unknown question"}
+            assert status_of(wippy, folder)["app:dead"]["state"] == "starting"
+            silent += [ask(b"") for _ in range(8)]
+            # There is room again when they are thrown out.
+            assert all(answer(s) == b"" for s in silent)
+            assert status_of(wippy, folder)["app:dead"]["state"] == "starting"
+        finally:
+            os.chdir(there)
+        program.signal()
+        assert program.wait() == 0
+
+
+# -- check -----------------------------------------------------------------------------------------------------------------
+
+def test_check_reaches_its_target(wippy, lua, overlay, site, microsocks):
+    web = site()
+    folder = lua.write("local function main() end", overlays=[overlay("proxy", microsocks.port)])
+    code, told = check(wippy, folder, "app:proxy", f"http://localhost:{web.port}/")
+    assert code == 0 and told["ok"] and told["status"] == 200 and told["state"] == "ready"
+    assert told["resolver"] == "proxy" and told["phase"] == "done"
+    assert told["dial_ms"] > 0 and told["handshake_ms"] > 0 and told["total_ms"] >= told["dial_ms"] + told["handshake_ms"]
+    code, told = check(wippy, folder, "app:proxy", f"tcp://127.0.0.1:{web.port}")
+    assert code == 0 and told["resolver"] == "none" and "status" not in told
+    text = wippy.run(folder, "network", "check", "app:proxy", f"http://localhost:{web.port}/").stdout
+    assert "handshake" in text and "status      200" in text
+
+
+@pytest.mark.parametrize("handle,code,state,phase", [
+    (is_no_proxy, 4, "degraded", "handshake"),
+    (wants_credentials, 4, "degraded", "handshake"),
+    (refuses(4), 4, "ready", "handshake"),
+    (refuses(1), 4, "starting", "handshake"),
+    (stalls, 5, "degraded", "handshake"),
+], ids=["no proxy", "credentials", "host unreachable", "general failure", "stalls"])
+def test_check_fails(wippy, lua, overlay, peer, handle, code, state, phase):
+    folder = lua.write("local function main() end", overlays=[overlay("proxy", peer(handle).port)])
+    got, told = check(wippy, folder, "app:proxy", "http://name.example/", "--timeout", "700ms")
+    assert (got, told["state"], told["phase"], told["ok"]) == (code, state, phase, False)
+    assert "name.example" in told["error"] and "name.example" not in told.get("reason", "")
+
+
+def test_check_of_a_dead_proxy_and_of_nonsense(wippy, lua, overlay, nobody):
+    folder = lua.write("local function main() end", overlays=[overlay("proxy", nobody)])
+    code, told = check(wippy, folder, "app:proxy", "http://name.example/")
+    assert code == 3 and told["state"] == "down" and told["phase"] == "dial" and told["code"] == "connect_refused"
+    for args, words in [(["app:none"], "network not found"), (["app:proxy"], "keeps no session of its own"),
+                        (["app:proxy", "ftp://a/"], "expected http://"), (["app:proxy", "tcp://a"], "expected http://"),
+                        ([], "say `wippy network status`"), (["app:proxy", "http://a/", "-t", "soon"], "invalid --timeout")]:
+        r = wippy.run(folder, "network", "check", *args)
+        assert r.code == 1 and words in r.stderr, repr(r)
+
+
+# -- explain ---------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("default", [None, "app:d"])
+def test_explain(wippy, lua, overlay, nobody, default):
+    f = "return {main = function() end}"
+    entries = [{"name": n, "kind": "function.lua", "method": "main", "source": f, "meta": {"options": {"network": network}}}
+               for n, network in (("with", "app:e"), ("clears", ""))]
+    folder = lua.write("local function main() end", entries=entries,
+                       overlays=[overlay(n, nobody, **x) for n, x in (
+                           ("d", {}), ("e", {"isolation": "process"}), ("c", {"isolate_streams": True}), ("i", {}))],
+                       config={"network_service": {"default_network": default}} if default else None)
+    nothing = (default, "default") if default else ("direct", "direct")
+    for args, expected in [
+        ([], nothing),
+        (["--entry", "app:with"], ("app:e", "entry")),
+        (["--entry", "app:clears", "--inherited", "app:i"], nothing),
+        (["--entry", "app:go", "--inherited", "app:i"], ("app:i", "inherited")),
+        (["--entry", "app:with", "--inherited", "app:i"], ("app:e", "entry")),
+        (["--entry", "app:with", "--call", "app:c"], ("app:c", "call")),
+        (["--entry", "app:with", "--call", ""], nothing),
+        (["--call", "direct", "--inherited", "app:i"], ("direct", "call")),
+        (["--call", "app:c", "--request", "app:i"], ("app:i", "call")),
+    ]:
+        code, told = explain(wippy, folder, "name.example", *args)
+        assert (code, told["overlay"], told["chosen_by"]) == (0, *expected), args
+        assert told["resolver"] == ("system" if told["overlay"] == "direct" else "proxy")
+    assert explain(wippy, folder, "--call", "app:c")[1]["isolation"] == "dial"
+    assert explain(wippy, folder, "--entry", "app:with")[1]["isolation"] == "process"
+    assert explain(wippy, folder, "192.0.2.1", "--call", "app:c")[1]["resolver"] == "none"
+    code, told = explain(wippy, folder, "--call", "app:none")
+    assert code == 4 and told["refused"] == "network: service not found"
+    code, told = explain(wippy, folder, "x.onion", "--call", "direct")
+    assert code == 4 and ".onion" in told["refused"]
+    assert explain(wippy, folder, "--entry", "app:nothing")[0] == 1
+
+
+# -- the way of a connection -----------------------------------------------------------------------------------------------
+
+ROUTES = """
+local function main(url)
+  local direct = assert(http_client.get(url, { route = true }))
+  local again = assert(http_client.get(url, { route = true }))
+  local proxied = assert(http_client.get(url, { route = true, overlay_network = "app:proxy" }))
+  local plain = assert(http_client.get(url, {}))
+  local streamed = assert(http_client.get(url, { route = true, stream = true }))
+  streamed.stream:close()
+  local f = funcs.new():with_options({ network = "app:proxy" })
+  say({ direct = direct.route, again = again.route, proxied = proxied.route, plain = plain.route or false,
+    streamed = streamed.route, called = f:call("app:fetch", url), beneath = f:call("app:nested", url),
+    entry = funcs.call("app:own", url) })
+end
+"""
+FETCH = "local function main(url) return assert(http_client.get(url, { route = true })).route end"
+NESTED = 'local function main(url) return funcs.call("app:fetch", url) end'
+
+
+def test_the_way_of_a_request(lua, overlay, site, microsocks):
+    web = site()
+    own = {**lua.entry("own", FETCH, "function.lua"), "meta": {"options": {"network": "app:proxy"}}}
+    told = lua(ROUTES, f"http://localhost:{web.port}/", overlays=[overlay("proxy", microsocks.port, isolation="process")],
+               functions={"fetch": FETCH, "nested": NESTED}, entries=[own]).only
+    assert told["plain"] is False
+
+    def way(name):
+        return tuple(told[name].get(k) for k in ("overlay", "chosen_by", "isolation", "phase"))
+    assert way("direct") == way("again") == ("direct", "direct", "none", "done")
+    assert way("proxied") == way("called") == ("app:proxy", "call", "process", "done")
+    assert way("beneath") == ("app:proxy", "inherited", "process", "done")
+    assert way("entry") == ("app:proxy", "entry", "process", "done")
+    assert way("streamed") == ("direct", "direct", "none", "body")
+    assert told["direct"]["resolver"] == "system" and not told["direct"]["reused"]
+    assert told["proxied"]["resolver"] == "proxy" and told["proxied"]["handshake_ms"] > 0
+    assert told["again"]["reused"] and "resolver" not in told["again"] and "dial_ms" not in told["again"]
+    for name in ("direct", "proxied", "called", "entry"):
+        assert 0 < told[name]["dial_ms"] <= told[name]["total_ms"] and told[name]["first_byte_ms"] > 0
+
+
+def test_the_way_of_a_failure(lua, overlay, peer, nobody):
+    said = lua("""
+        local function details(url, options)
+          local _, err = http_client.get(url, options)
+          return err:details()
+        end
+        local function main(port)
+          say({ dead = details("http://name.example/", { overlay_network = "app:dead" }),
+            garbage = details("http://name.example/", { overlay_network = "app:garbage" }),
+            direct = details("http://127.0.0.1:" .. port .. "/"),
+            onion = details("http://name.onion/") })
+        end""", nobody, overlays=[overlay("dead", nobody), overlay("garbage", peer(is_no_proxy).port)]).only
+    assert said["dead"] == {"code": "connect_refused", "overlay": "app:dead", "chosen_by": "call", "resolver": "proxy", "phase": "dial"}
+    assert said["garbage"] == {"code": "socks_bad_version", "overlay": "app:garbage", "chosen_by": "call",
+                               "resolver": "proxy", "phase": "handshake"}
+    assert said["direct"] == {"code": "connect_refused", "chosen_by": "direct", "resolver": "none", "phase": "dial"}
+    assert said["onion"] == {"code": "overlay_only_host", "chosen_by": "direct", "resolver": "none", "phase": "dial"}
+
+
+def test_the_way_of_a_websocket_that_fails(lua, overlay, peer, nobody):
+    code = """
+        local websocket = require("websocket")
+        local function main(port)
+          local function details(url)
+            local _, err = websocket.connect(url)
+            return err:details()
+          end
+          say({ direct = details("ws://127.0.0.1:" .. port .. "/"), answer = details("ws://127.0.0.1:%d/"),
+            dead = funcs.new():with_options({ network = "app:dead" }):call("app:ws", "ws://name.example/"),
+            garbage = funcs.new():with_options({ network = "app:garbage" }):call("app:ws", "ws://name.example/") })
+        end""" % peer(lambda s: (s.recv(4096), s.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n"), s.shutdown(2))).port
+    connects = """local websocket = require("websocket")
+        local function main(url) local _, err = websocket.connect(url) return err:details() end"""
+    told = lua(code, str(nobody), functions={"ws": connects},
+               overlays=[overlay("dead", nobody), overlay("garbage", peer(is_no_proxy).port)]).only
+
+    def way(name):
+        return tuple(told[name].get(k) for k in ("overlay", "chosen_by", "resolver", "phase"))
+    assert way("direct") == (None, "direct", "none", "dial")
+    assert way("answer") == (None, "direct", "none", "response")
+    assert way("dead") == ("app:dead", "call", "proxy", "dial")
+    assert way("garbage") == ("app:garbage", "call", "proxy", "handshake")
+
+
+# -- states inside the program ---------------------------------------------------------------------------------------------
+
+STATES = """
+local events, system, metrics = require("events"), require("system"), require("metrics")
+local function main(url)
+  local sub = assert(events.subscribe("network"))
+  local ch = sub:channel()
+  http_client.get(url, { overlay_network = "app:dead" })
+  local down = ch:receive()
+  http_client.get(url, { overlay_network = "app:live" })
+  local ready = ch:receive()
+  say({ down = down, ready = ready, states = system.network.states(), live = system.network.state("app:live"),
+    missing = tostring(select(2, system.network.state("app:none"))) })
+end
+"""
+
+
+def test_states_are_events_and_can_be_asked_for(lua, overlay, site, microsocks, nobody):
+    code = STATES.replace('local events, system, metrics = require("events"), require("system"), require("metrics")\n',
+                          'local events, system = require("events"), require("system")\n')
+    folder = lua.write(code, overlays=[overlay("dead", nobody), overlay("live", microsocks.port)])
+    index = json.loads((folder / "src/_index.yaml").read_text())
+    for e in index["entries"]:
+        if e["name"] == "go":
+            e["modules"] = [*e["modules"], "events", "system"]
+    (folder / "src/_index.yaml").write_text(json.dumps(index))
+    r = lua.wippy.run(folder, "run", "go", "--", f"http://127.0.0.1:{site().port}/")
+    assert r.code == 0, repr(r)
+    told = json.loads(r.stdout)
+    assert told["down"]["system"] == "network" and told["down"]["kind"] == "network.down"
+    assert told["down"]["path"] == "app:dead" and "not reached" in told["down"]["data"]["reason"]
+    assert told["ready"]["kind"] == "network.ready" and told["ready"]["data"]["since"] > 1600000000000
+    assert [s["id"] for s in told["states"]] == ["app:dead", "app:live"]
+    assert told["live"]["state"] == "ready" and told["live"]["dials"] == 1
+    assert "network not found: app:none" in told["missing"]
+
+
+def test_states_and_dials_are_metrics(wippy, lua, overlay, nobody, tmp_path):
+    code = """local http_client = require("http_client") local http = require("http")
+        return { main = function() http_client.get("http://name.example/", { overlay_network = "app:dead" }) http.response():write("asked") end }"""
+    entries = [
+        overlay("dead", nobody), overlay("idle", nobody),
+        {"name": "api", "kind": "http.router", "meta": {"server": "app:web"}, "prefix": "/api"},
+        {"name": "ask.http", "kind": "http.endpoint", "meta": {"router": "app:api"}, "method": "GET", "path": "/ask", "func": "app:ask"},
+        {"name": "ask", "kind": "function.lua", "method": "main", "modules": ["http", "http_client"], "source": code},
+        {"name": "metrics", "kind": "http.router", "meta": {"server": "app:web"}, "prefix": "/metrics", "middleware": ["prometheus"]},
+        {"name": "m.http", "kind": "http.endpoint", "meta": {"router": "app:metrics"}, "method": "GET", "path": "/", "func": "app:ask"}]
+    with serving(wippy, tmp_path, entries) as web:
+        for _ in range(2):
+            assert web.get("/api/ask").body == b"asked"
+        lines = web.get("/metrics/").body.decode().splitlines()
+        assert 'wippy_network_state{network="app:dead",state="down"} 1' in lines
+        assert 'wippy_network_state{network="app:dead",state="starting"} 0' in lines
+        assert 'wippy_network_state{network="app:idle",state="starting"} 1' in lines
+        assert 'wippy_network_dials_total{network="app:dead"} 2' in lines
+        assert 'wippy_network_dial_failures_total{network="app:dead"} 2' in lines

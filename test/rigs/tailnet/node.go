@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tailscale.com/envknob"
+	"tailscale.com/tsnet"
+)
+
+// node serves HTTP on port 80 of the tailnet: / tells who came, /big?mb=N sends that much. Its commands:
+//
+//	get URL                         one request through the tailnet: {"status", "body"} or {"error"}
+//	load URL COUNT CONCURRENCY      requests kept alive: {"per_second", "mb_per_second", "errors"}
+//	load URL COUNT CONCURRENCY new  each with a connection of its own
+//	listen PORT                     one more port: {}
+func node() {
+	controlURL := flag.String("control", "", "control server")
+	authKey := flag.String("authkey", "", "")
+	name := flag.String("name", "peer", "host name")
+	dir := flag.String("dir", "", "state directory")
+	flag.Parse()
+	envknob.SetNoLogsNoSupport()
+	envknob.Setenv("TS_DISABLE_PORTMAPPER", "1")
+
+	quiet := func(string, ...any) {}
+	srv := &tsnet.Server{Hostname: *name, AuthKey: *authKey, Dir: *dir, ControlURL: *controlURL, Ephemeral: true, Logf: quiet, UserLogf: quiet}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	st, err := srv.Up(ctx)
+	cancel()
+	must(err)
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(map[string]string{"remote": r.RemoteAddr, "host": r.Host})
+	})
+	http.HandleFunc("/big", func(w http.ResponseWriter, r *http.Request) {
+		mb, _ := strconv.Atoi(r.FormValue("mb"))
+		w.Header().Set("Content-Length", strconv.Itoa(mb<<20))
+		for block := make([]byte, 1<<20); mb > 0; mb-- {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
+	})
+	serve := func(port string) error {
+		ln, err := srv.Listen("tcp", ":"+port)
+		if err == nil {
+			go http.Serve(ln, nil)
+		}
+		return err
+	}
+	must(serve("80"))
+	say(map[string]any{"name": st.Self.DNSName, "address": st.TailscaleIPs[0]})
+
+	commands(func(words []string) any {
+		switch words[0] {
+		case "get":
+			return get(clientOver(srv.Dial), words[1])
+		case "load":
+			return load(func() *http.Client { return clientOver(srv.Dial) }, words[1:])
+		case "listen":
+			if err := serve(words[1]); err != nil {
+				return failure{err.Error()}
+			}
+			return struct{}{}
+		}
+		return failure{"no such command"}
+	})
+}
+
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func clientOver(dial dialer) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 100}, Timeout: time.Minute}
+}
+
+func get(c *http.Client, url string) any {
+	res, err := c.Get(url)
+	if err != nil {
+		return failure{err.Error()}
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return failure{err.Error()}
+	}
+	return map[string]any{"status": res.StatusCode, "body": string(body)}
+}
+
+// load makes COUNT requests for URL, CONCURRENCY at a time, each worker with a client of its own.
+func load(newClient func() *http.Client, words []string) any {
+	url := words[0]
+	count, _ := strconv.Atoi(words[1])
+	concurrency, _ := strconv.Atoi(words[2])
+	fresh := len(words) > 3 && words[3] == "new"
+	var left, bytes, bad atomic.Int64
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var times []time.Duration
+	left.Store(int64(count))
+	begin := time.Now()
+	for range concurrency {
+		wg.Go(func() {
+			c := newClient()
+			defer c.CloseIdleConnections()
+			var mine []time.Duration
+			for left.Add(-1) >= 0 {
+				t := time.Now()
+				res, err := c.Get(url)
+				if err != nil {
+					bad.Add(1)
+					continue
+				}
+				n, err := io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+				if err != nil {
+					bad.Add(1)
+				}
+				bytes.Add(n)
+				mine = append(mine, time.Since(t))
+				if fresh {
+					c.CloseIdleConnections()
+				}
+			}
+			mu.Lock()
+			times = append(times, mine...)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	seconds := time.Since(begin).Seconds()
+	slices.Sort(times)
+	p99 := 0.0
+	if len(times) > 0 {
+		p99 = times[(len(times)-1)*99/100].Seconds() * 1000
+	}
+	return map[string]any{"per_second": float64(len(times)) / seconds, "mb_per_second": float64(bytes.Load()) / 1e6 / seconds,
+		"errors": bad.Load(), "p99_ms": p99}
+}
