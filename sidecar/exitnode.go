@@ -23,19 +23,27 @@ func (n *node) askExitNode(ctx context.Context, host string) (netip.Addr, error)
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		Proxy:             nil,
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-			return n.srv.Dial(ctx, "tcp", addr) // a peer's literal address
-		}}}
+	client := lookupClient(n.srv.Dial)
 	for _, kind := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
-		a, err := askOne(ctx, &client, base+"/dns-query", host, kind)
+		a, err := askOne(ctx, client, base+"/dns-query", host, kind)
 		if err != nil || a.IsValid() {
 			return a, err
 		}
 	}
 	return netip.Addr{}, errNoSuchName
+}
+
+// lookupClient goes to the exit node's literal address and nowhere else: a redirect could name this machine's loopback, or have a name looked up here.
+func lookupClient(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Client {
+	return &http.Client{
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:             nil,
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+				return dial(ctx, "tcp", addr)
+			}}}
 }
 
 func (n *node) exitNodeURL(ctx context.Context) (string, error) {

@@ -51,12 +51,13 @@ type node struct {
 	peersOld  bool                     // the table is to be read again
 	known     map[netip.Addr]*identity // asked since the tailnet last changed
 	news      uint64                   // how often it has
+	dialTimes map[string]time.Duration // of the last dial to a target
 	changed   chan struct{}
 	listeners map[uint64]*listener
 }
 
 func newNode(cfg config, out *events) (*node, error) {
-	n := &node{cfg: cfg, out: out, phase: "starting", known: map[netip.Addr]*identity{}, changed: make(chan struct{}), listeners: map[uint64]*listener{}}
+	n := &node{cfg: cfg, out: out, phase: "starting", known: map[netip.Addr]*identity{}, dialTimes: map[string]time.Duration{}, changed: make(chan struct{}), listeners: map[uint64]*listener{}}
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.socks.open(3); err != nil {
 		return nil, err
@@ -156,12 +157,16 @@ func savedPort(dir string) uint16 {
 	if err != nil {
 		return 0
 	}
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{Port: int(port)})
-	if err != nil {
-		return 0 // somebody else's now
+	// Whoever had the state directory before us may not be gone to the last descriptor.
+	for range 10 {
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{Port: int(port)})
+		if err == nil {
+			c.Close()
+			return uint16(port)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	c.Close()
-	return uint16(port)
+	return 0 // somebody else's now
 }
 
 func savePort(dir string, port uint16) {
@@ -211,7 +216,8 @@ func (n *node) take(m *ipn.Notify) {
 		n.news++
 	}
 	running := n.state == ipn.Running
-	wantsExit := n.cfg.ExitNode != "" && !n.exitReady
+	// One that is in use may be gone, or be another node under the same name now.
+	wantsExit := n.cfg.ExitNode != "" && (!n.exitReady || len(m.PeersRemoved) > 0)
 	n.mu.Unlock()
 
 	if running && news && (m.State != nil || m.SelfChange != nil || wantsExit) {
@@ -340,23 +346,42 @@ func (n *node) readPeers() {
 }
 
 func (n *node) useExitNode(ctx context.Context, st *ipnstate.Status) error {
-	if st.ExitNodeStatus != nil {
-		return nil // chosen already
-	}
-	for _, p := range st.Peer {
-		name := strings.ToLower(strings.TrimSuffix(p.DNSName, "."))
-		want := strings.ToLower(strings.TrimSuffix(n.cfg.ExitNode, "."))
-		short, _, _ := strings.Cut(name, ".")
-		if name != want && short != want && !hasAddress(p, want) {
-			continue
-		}
-		if !p.ExitNodeOption {
-			return errors.New("it does not offer itself as an exit node, or is not allowed to")
-		}
-		_, err := n.lc.EditPrefs(ctx, &ipn.MaskedPrefs{Prefs: ipn.Prefs{ExitNodeID: p.ID}, ExitNodeIDSet: true})
+	p, err := chooseExitNode(st, n.cfg.ExitNode)
+	if err != nil || isExitNode(st, p) {
 		return err
 	}
-	return errors.New("there is no such node on the tailnet")
+	_, err = n.lc.EditPrefs(ctx, &ipn.MaskedPrefs{Prefs: ipn.Prefs{ExitNodeID: p.ID}, ExitNodeIDSet: true})
+	return err
+}
+
+func isExitNode(st *ipnstate.Status, p *ipnstate.PeerStatus) bool {
+	return st.ExitNodeStatus != nil && st.ExitNodeStatus.ID == p.ID
+}
+
+// chooseExitNode finds the peer that is meant: the one in use as long as it is there and offers itself. A node that registered again under its name is another one,
+// and the old one's choice would lead nowhere.
+func chooseExitNode(st *ipnstate.Status, wanted string) (*ipnstate.PeerStatus, error) {
+	var found *ipnstate.PeerStatus
+	for _, p := range st.Peer {
+		name := canonical(p.DNSName)
+		short, _, _ := strings.Cut(name, ".")
+		if want := canonical(wanted); name != want && short != want && !hasAddress(p, want) {
+			continue
+		}
+		if p.ExitNodeOption && isExitNode(st, p) {
+			return p, nil
+		}
+		if found == nil || !found.ExitNodeOption {
+			found = p
+		}
+	}
+	if found == nil {
+		return nil, errors.New("there is no such node on the tailnet")
+	}
+	if !found.ExitNodeOption {
+		return nil, errors.New("it does not offer itself as an exit node, or is not allowed to")
+	}
+	return found, nil
 }
 
 func hasAddress(p *ipnstate.PeerStatus, text string) bool {
@@ -410,7 +435,7 @@ type identity struct {
 	Tags  []string `json:"tags,omitempty"`
 }
 
-const knownMax = 4096 // callers whose identity is kept
+const knownMax = 4096 // callers, or targets, of whom something is kept
 
 // whoIs asks who a caller is, once for each address until the tailnet changes.
 func (n *node) whoIs(remote string) *identity {

@@ -85,6 +85,9 @@ func (n *node) serveSOCKS(c net.Conn) {
 	}
 	c.SetDeadline(time.Time{})
 	far, code := n.dialFor(c, host, port)
+	if code == replyNotRunning {
+		time.Sleep(50 * time.Millisecond) // the event that says why is read first
+	}
 	c.SetDeadline(time.Now().Add(handshakeTimeout))
 	if err := reply(c, code); err != nil || code != replyOK {
 		if far != nil {
@@ -215,21 +218,79 @@ func (n *node) dial(ctx context.Context, host string, port uint16) (net.Conn, by
 	case err != nil:
 		return nil, replyUnreachable
 	}
-	// A peer that closed first holds the four addresses and ports for a minute and swallows a SYN that happens to use them again: soon try
-	// once more, from another port.
-	for wait := 500 * time.Millisecond; ctx.Err() == nil; wait *= 2 {
-		try, cancel := context.WithTimeout(ctx, wait)
-		far, err := n.srv.Dial(try, "tcp", target)
-		slow := try.Err() != nil
-		cancel()
-		if err == nil {
-			return far, replyOK
+	far, err := n.dialAgain(ctx, target)
+	if err == nil {
+		return far, replyOK
+	}
+	if ctx.Err() != nil {
+		return nil, replyTimeout
+	}
+	return nil, refusal(err)
+}
+
+const (
+	dialAgainAfter = 200 * time.Millisecond // of a peer that was never dialled; twice as long each time
+	dialAgainMin   = 40 * time.Millisecond
+	dialsAtOnce    = 6
+)
+
+// patience is how long a dial may take before another joins it: some round trips, as the last dial to that peer measured them.
+func (n *node) patience(target string) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	last, ok := n.dialTimes[target]
+	if !ok {
+		return dialAgainAfter
+	}
+	return max(dialAgainMin, 4*last)
+}
+
+func (n *node) noteDialTime(target string, took time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.dialTimes) >= knownMax {
+		clear(n.dialTimes)
+	}
+	n.dialTimes[target] = took
+}
+
+// dialAgain dials, and while there is no answer once more from another port: a peer that closed first holds the four addresses and ports for a minute and swallows a SYN that
+// happens to use them again. The first answer counts.
+func (n *node) dialAgain(ctx context.Context, target string) (net.Conn, error) {
+	type answer struct {
+		c   net.Conn
+		err error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the others
+	answers := make(chan answer, dialsAtOnce)
+	for tries, wait := 1, n.patience(target); ; wait *= 2 {
+		go func() {
+			begin := time.Now()
+			c, err := n.srv.Dial(ctx, "tcp", target)
+			if err == nil {
+				n.noteDialTime(target, time.Since(begin))
+			}
+			answers <- answer{c, err}
+		}()
+		var again <-chan time.Time
+		if tries < dialsAtOnce {
+			again = time.After(wait)
 		}
-		if !slow {
-			return nil, refusal(err)
+		select {
+		case first := <-answers:
+			go func(left int) {
+				for range left {
+					if late := <-answers; late.c != nil {
+						late.c.Close()
+					}
+				}
+			}(tries - 1)
+			return first.c, first.err
+		case <-again:
+			tries++
 		}
 	}
-	return nil, replyTimeout
 }
 
 func refusal(err error) byte {

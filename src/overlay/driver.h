@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "base/refcount.h"
+#include "base/secret.h"
 #include "overlay/overlay.h"
 
 enum { ISOLATION_NAME_MAX = 64 };
@@ -47,6 +48,7 @@ struct overlay {
 	bool isolate_streams; /* isolation == ISOLATION_DIAL */
 	enum isolation isolation;
 	char isolation_name[ISOLATION_NAME_MAX + 1];
+	bool is_quiet; /* open()'s to set: this instance keeps nothing standing, though its driver can */
 	struct refcount refs;
 	struct overlay_gate gate;
 };
@@ -68,7 +70,7 @@ struct overlay_driver {
 	 * under FIELD, in a string that is wiped afterwards. NULL: none. */
 	const char *const *secret_fields;
 	/* Read the entry's data (a map) into a new instance (calloc'd, embedding struct overlay first; the gate fills that
-	 * part, but for the isolation fields: overlay_read_isolation()); no I/O. An ERR_INVALID gets "<label>: failed to
+	 * part, but for the isolation fields: overlay_read_isolation(), and is_quiet); no I/O. An ERR_INVALID gets "<label>: failed to
 	 * decode config: " before it. */
 	int (*open)(const struct value *data, struct overlay **ret_overlay, struct err *e);
 	/* Begin; opt->host is already checked (length, characters), opt->isolation_key is not NULL. Allocates and returns its
@@ -149,6 +151,8 @@ int overlay_read_isolation(const struct value *data, struct overlay *o, struct e
  * "invalid configuration: network: invalid port: line 12: 0 is not between 1 and 65535". */
 int overlay_read_endpoint(
 	const struct value *data, char ret_host[static HOST_TEXT_MAX + 1], uint16_t *ret_port, struct err *e);
+/* For drivers: read a secret; an absent field leaves *ret alone. ERR_INVALID, without the value, when it is no string or holds a NUL byte. */
+int overlay_read_secret(const struct value *data, const char *key, struct secret **ret, struct err *e);
 /* Which session (destination, credentials) a dial goes through: "" the one that all share (no isolation); NULL one for this dial alone, never used again; else a key: dials with equal
  * keys share a session, others never do. `isolation_key` is that of dial_options; the result is it, or static. */
 const char *overlay_session_key(const struct overlay *o, const char *isolation_key);
@@ -159,5 +163,6 @@ char *endpoint_format(const char *host, uint16_t port, char out[static ENDPOINT_
 extern const struct overlay_driver i2p_driver;
 extern const struct overlay_driver socks5_driver;
 extern const struct overlay_driver tailscale_driver;
+extern const struct overlay_driver tor_driver;
 
 #endif

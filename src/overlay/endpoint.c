@@ -1,5 +1,5 @@
 /*
- * endpoint.c - where an overlay itself is reached (its proxy or bridge): reading and writing host and port.
+ * endpoint.c - where an overlay itself is reached (its proxy or bridge) and with which secrets: reading host, port and credentials.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -71,6 +71,29 @@ int overlay_read_endpoint(
 	}
 	memcpy(ret_host, copy, sizeof(copy));
 	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+/* Not value_read_string(): an error must never show the value: `password: 123456` is wrong, yet still a password. */
+int overlay_read_secret(const struct value *data, const char *key, struct secret **ret, struct err *e)
+{
+	const struct value *v = value_get(data, key);
+	const char *text;
+	size_t len;
+
+	if (value_type(v) == VALUE_NIL)
+		return 0;
+	if (value_type(v) != VALUE_STRING)
+		return err_set(e, ERR_INVALID,
+			"failed to unmarshal config: line %u: field '%s': expected string, got %s; "
+			"put it in quotes",
+			value_line(v), key, value_type_name(v));
+	text = value_get_string(v, &len);
+	/* A NUL would silently shorten it on the wire. */
+	if (memchr(text, '\0', len))
+		return err_set(e, ERR_INVALID,
+			"invalid configuration: network: field '%s' (line %u) contains a NUL byte", key, value_line(v));
+	*ret = secret_new(text, len);
 	return 0;
 }
 

@@ -144,8 +144,10 @@ static int check_options(const struct listen_options *opt, struct err *e)
 	const struct overlay_driver *drv = opt->overlay->driver;
 
 	/* The driver's TLS first: asked of one that cannot listen at all, this is what is wrong with the configuration. */
-	if (opt->tls && !overlay_can_listen_tls(opt->overlay))
-		return err_set(e, ERR_INVALID, "network driver does not support auto TLS: %s", opt->overlay->id);
+	if (opt->tls && !overlay_can_listen_tls(opt->overlay)) {
+		err_set(e, ERR_INVALID, "network driver does not support auto TLS: %s", opt->overlay->id);
+		return err_code(e, "no_auto_tls");
+	}
 	if (!drv->listen)
 		return err_set(e, ERR_INVALID,
 			"%s: operation not supported (%s): network: operation not supported by this provider",

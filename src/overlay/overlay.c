@@ -76,7 +76,7 @@ const char *overlay_kind(const struct overlay *o)
 
 bool overlay_keeps_session(const struct overlay *o)
 {
-	return o->driver->start && !o->driver->is_lazy;
+	return o->driver->start && !o->driver->is_lazy && !o->is_quiet;
 }
 
 bool overlay_is_exclusive(const struct overlay *o)

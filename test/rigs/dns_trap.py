@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """A name server on UDP (RFC 1035) that records every question: who looks a name up is seen here.
 
-    dns_trap.py [--bind ADDRESS] [--port PORT] [--log FILE] [--host NAME=IPV4]...
+    dns_trap.py [--bind ADDRESS] [--port PORT] [--log FILE] [--host NAME=ANSWER[,ANSWER]...]...
 
 --log gets one JSON line a question: {"name": "x.test", "type": 1, "client": "127.0.0.1:40122"}. A name given with --host has that
-one address (*.x.test stands for every name one step below x.test); every other name does not exist.
+one address (*.x.test stands for every name one step below x.test); with several answers each question gets the next one, from the
+first again after the last. An answer of several addresses is written 192.0.2.1+192.0.2.2. Every other name does not exist.
 Prints {"port": 53} when it answers.
 """
 import argparse
+import itertools
 import json
 import socket
 import struct
@@ -37,13 +39,13 @@ def question(packet):
 
 
 def reply(packet, name, kind, end, hosts):
-    address = hosts.get(name) or hosts.get("*." + name.partition(".")[2])
+    answers = hosts.get(name) or hosts.get("*." + name.partition(".")[2])
     # A name that exists but has no record of the asked type gets an empty answer, not "no such name".
-    code = NO_ERROR if address else NO_SUCH_NAME
-    answers = 1 if address and kind == A else 0
-    head = packet[:2] + struct.pack("!HHHHH", RESPONSE | AUTHORITATIVE | RECURSION | code, 1, answers, 0, 0)
-    record = struct.pack("!HHHIH", 0xC00C, A, IN, 1, 4) + socket.inet_aton(address) if answers else b""
-    return head + packet[12:end] + record
+    code = NO_ERROR if answers else NO_SUCH_NAME
+    addresses = next(answers).split("+") if answers and kind == A else []
+    head = packet[:2] + struct.pack("!HHHHH", RESPONSE | AUTHORITATIVE | RECURSION | code, 1, len(addresses), 0, 0)
+    records = [struct.pack("!HHHIH", 0xC00C, A, IN, 1, 4) + socket.inet_aton(a) for a in addresses]
+    return head + packet[12:end] + b"".join(records)
 
 
 def serve(sock, log, hosts):
@@ -66,7 +68,7 @@ def body():
     ap.add_argument("--log")
     ap.add_argument("--host", action="append", default=[])
     a = ap.parse_args()
-    hosts = dict(h.lower().split("=", 1) for h in a.host)
+    hosts = {name: itertools.cycle(answers.split(",")) for name, answers in (h.lower().split("=", 1) for h in a.host)}
     log = open(a.log, "a", encoding="utf-8") if a.log else None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((a.bind, a.port))

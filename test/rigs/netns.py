@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Two joined network namespaces: a watched one for the program under test, and a far one for the proxy and its targets. Needs root.
 
-    netns.py --dir DIRECTORY [--host NAME=ADDRESS]... [--ca FILE]
+    netns.py --dir DIRECTORY [--host NAME=ADDRESS]... [--answer NAME=ANSWERS]... [--ca FILE]
 
 The near namespace has a loopback, one link to the far address, and a default route over that link: whatever the program
 sends anywhere appears on an interface that tcpdump watches, and what is not addressed to the far side is dropped there. Its resolver is
-a trap on its own loopback that records every question (DIRECTORY/dns.jsonl) and knows no name. --host adds lines to the near side's /etc/hosts,
+a trap on its own loopback that records every question (DIRECTORY/dns.jsonl) and knows no name but those of --answer, see dns_trap.py. --host adds lines to the near side's /etc/hosts,
 --ca replaces its trusted certificates.
 
     near  10.203.0.2 ----- 10.203.0.1  far
@@ -104,6 +104,7 @@ def body():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--dir", required=True)
     ap.add_argument("--host", action="append", default=[])
+    ap.add_argument("--answer", action="append", default=[])
     ap.add_argument("--ca")
     a = ap.parse_args()
     if os.geteuid() != 0:
@@ -117,7 +118,7 @@ def body():
         children.start(*spaces.inside(spaces.near, tcpdump, "-i", "any", "-n", "-l", "-q", "-t", "--immediate-mode", "ip or ip6"),
                        stdout=out, stderr=err)
         trap = children.start(*spaces.inside(spaces.near, sys.executable, os.path.join(here, "dns_trap.py"), "--port", "53", "--log",
-                              dns), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                              dns, *[w for n in a.answer for w in ("--host", n)]), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if not trap.stdout.readline():
             raise rig.Failed("the name server's trap did not start")
         wait_until(lambda: "listening on" in open(said, encoding="utf-8", errors="replace").read(), 10, "tcpdump")

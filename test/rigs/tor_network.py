@@ -1,21 +1,28 @@
 #!/usr/bin/env python3
 """A complete private Tor network on 127.0.0.1: real tor processes, no internet.
 
-Three directory authorities that are also relays and exits, one more relay, and a client whose SOCKS port behaves as any Tor
-client's does (stream isolation, onion services, extended errors, control port). Needs Debian's `tor` package (tor and tor-gencert).
+Three directory authorities that are also relays and exits, one more relay, and two clients whose SOCKS ports behave as any Tor
+client's do (stream isolation, onion services, extended errors, control port). The first asks for nothing on its control port; the
+second, for who offers onion services, wants its cookie or a password, and has a control socket, too. Needs Debian's `tor` package (tor
+and tor-gencert).
 
     tor_network.py [--socks PORT] [--control PORT] [--nameserver ADDRESS:PORT] [--timeout 180]
 
 Prints one JSON line when the client can build circuits:
-    {"socks": 40123, "control": 40124, "seconds": 31.2, "dir": "/tmp/..."}
-and runs until its standard input closes. The exits look names up at --nameserver (nobody else does). They go out from
+    {"socks": 40123, "control": 40124, "seconds": 31.2, "dir": "/tmp/...",
+     "second": {"socks": 40125, "control": 40126, "cookie": "/tmp/...", "password": "...", "socket": "/tmp/..."}}
+and runs until its standard input closes. Lines on it: "kill second", "start second", "stop second" and "go second" (the process is
+halted, and goes on); each is answered with {"done": "..."}. The exits look names up at --nameserver (nobody else does). They go out from
 127.0.0.1 only, from where nothing but this machine can be reached. (An exit policy that says so would keep clients from choosing
 them: it counts as rejecting everything.)
 """
 import argparse
+import json
 import os
 import re
+import signal
 import subprocess
+import sys
 import time
 
 import rig
@@ -69,6 +76,15 @@ SocksPort 127.0.0.1:{socks} ExtendedErrors
 ControlPort 127.0.0.1:{control}
 CookieAuthentication 0
 """
+SECOND = """
+SocksPort 127.0.0.1:{socks} ExtendedErrors
+ControlPort 127.0.0.1:{control}
+ControlSocket {socket}
+CookieAuthentication 1
+CookieAuthFile {cookie}
+HashedControlPassword {hashed}
+"""
+PASSWORD = 'open "sesame" \\o/'
 RELAYS = 4
 AUTHORITIES = 3
 
@@ -114,6 +130,26 @@ def make_relay(tor, gencert, root, i, resolv):
                f"{fingerprint}")
 
 
+def add_second(tor, root):
+    n = dict(nick="second", dir=root + "/second", socks=rig.free_port(), control=rig.free_port(), cookie=root + "/second/cookie",
+             socket=root + "/second/socket", hashed=run(tor, "--quiet", "--hash-password", PASSWORD).strip().splitlines()[-1])
+    os.makedirs(n["dir"], mode=0o700)
+    write(n["dir"] + "/torrc", (COMMON + SECOND).format(**n))
+    return n
+
+
+def obey(verb, second, children):
+    """A command about the second client, whose process is the last one."""
+    process = children.procs[-1]
+    if verb == "start":
+        children.start(*process.args)
+        return
+    process.send_signal({"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "go": signal.SIGCONT}[verb])
+    if verb == "kill":
+        process.wait()
+        write(second["dir"] + "/log", "")
+
+
 def body():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--socks", type=int, help="default: a free port")
@@ -131,11 +167,12 @@ def body():
                       control=a.control or rig.free_port())
         os.makedirs(client["dir"], mode=0o700)
         write(client["dir"] + "/torrc", (COMMON + CLIENT).format(**client))
+        second = add_second(tor, root)
         lines = "".join(line + "\n" for _, line in relays if line)
-        for n in [n for n, _ in relays] + [client]:
+        for n in [n for n, _ in relays] + [client, second]:
             write(n["dir"] + "/torrc", lines, "a")
             children.start(tor, "--quiet", "-f", n["dir"] + "/torrc")
-        while "Bootstrapped 100%" not in read(client["dir"] + "/log"):
+        while not all("Bootstrapped 100%" in read(n["dir"] + "/log") for n in (client, second)):
             for p in children.procs:
                 if p.poll() is not None:
                     log = read(os.path.dirname(p.args[-1]) + "/log")
@@ -143,8 +180,11 @@ def body():
             if time.monotonic() - started > a.timeout:
                 raise rig.Failed(f"no circuit after {a.timeout} s: {read(client['dir'] + '/log')[-500:]}")
             time.sleep(0.25)
-        rig.ready(socks=client["socks"], control=client["control"], seconds=round(time.monotonic() - started, 1), dir=root)
-        rig.until_stdin_closes()
+        rig.ready(socks=client["socks"], control=client["control"], seconds=round(time.monotonic() - started, 1), dir=root,
+                  second={"password": PASSWORD, **{k: second[k] for k in ("socks", "control", "cookie", "socket")}})
+        for line in sys.stdin:
+            obey(line.split()[0], second, children)
+            print(json.dumps({"done": line.strip()}), flush=True)
 
 
 if __name__ == "__main__":

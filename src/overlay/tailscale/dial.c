@@ -40,9 +40,9 @@ static int fail(struct err *e, enum err_kind kind, bool again, const char *code,
 	return err_code(e, code);
 }
 
-static int fail_down(struct err *e, const struct overlay_status *status)
+static int fail_down(struct err *e, const struct overlay_status *status, const char *otherwise)
 {
-	err_set(e, ERR_UNAVAILABLE, "the node is down: %s", status->reason[0] ? status->reason : "the sidecar ended");
+	err_set(e, ERR_UNAVAILABLE, "the node is down: %s", status->reason[0] ? status->reason : otherwise);
 	err_retryable(e);
 	return err_code(e, "tailscale_down");
 }
@@ -75,7 +75,7 @@ static void translate(
 		/* It went away in the middle, or says that the node does not run: the state tells why, perhaps a moment later. */
 		if (status.state != OVERLAY_DOWN)
 			status.reason[0] = '\0';
-		fail_down(e, &status);
+		fail_down(e, &status, result->reply == 0 ? "the sidecar ended" : "the sidecar does not say why");
 	} else {
 		err_set(e, ERR_UNAVAILABLE, "%s", result->why);
 		err_code(e, "tailscale_failed");
@@ -102,7 +102,7 @@ static struct dial *fail_at_once(const struct dial_options *opt, const struct ov
 	char target[ENDPOINT_TEXT_MAX];
 	struct err e;
 
-	fail_down(&e, status);
+	fail_down(&e, status, "it is not started");
 	err_prefix(&e, "tailscale connect tcp %s", endpoint_format(opt->host, opt->port, target));
 	return dial_new_failed(opt, &e);
 }

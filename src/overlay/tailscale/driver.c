@@ -323,6 +323,7 @@ const struct overlay_driver tailscale_driver = {
 	.start = tailscale_start,
 	.stop = tailscale_stop,
 	.exclusive = true,
+	.resolver = "tailnet",
 	.listen = tailscale_listen,
 	.unlisten = tailscale_unlisten,
 	.issues_tls = true,

@@ -14,13 +14,6 @@ enum { HASH_BYTES = 32 };
 static const char server_key[] = "Tor safe cookie authentication server-to-controller hash";
 static const char controller_key[] = "Tor safe cookie authentication controller-to-server hash";
 
-void auth_sent(struct auth *a)
-{
-	if (a->out.mem)
-		explicit_bzero(a->out.mem, a->out.cap);
-	buf_clear(&a->out);
-}
-
 void auth_init(struct auth *a, const struct secret *password, const char *cookie_file, auth_read_cookie_fn *read_cookie)
 {
 	memset(a, 0, sizeof(*a));
@@ -29,13 +22,14 @@ void auth_init(struct auth *a, const struct secret *password, const char *cookie
 	a->read_cookie = read_cookie;
 	a->state = AUTH_PROTOCOLINFO;
 	/* A secret must not be left behind by a buffer that grows. */
-	buf_reserve(&a->out, 2 * SECRET_BYTES_MAX + 64);
+	buf_reserve(&a->out, 2 * CONTROL_PASSWORD_MAX + 64);
 	buf_adds(&a->out, "PROTOCOLINFO 1\r\n");
 }
 
 void auth_done(struct auth *a)
 {
-	auth_sent(a);
+	if (a->out.mem)
+		explicit_bzero(a->out.mem, a->out.cap);
 	buf_done(&a->out);
 	explicit_bzero(a->cookie, sizeof(a->cookie));
 	explicit_bzero(a->nonce, sizeof(a->nonce));
@@ -160,7 +154,8 @@ static int choose(struct auth *a, const char *methods, const char *named, struct
 		return 0;
 	}
 	if (a->password && !has_method(methods, "HASHEDPASSWORD"))
-		return bad_auth(e, "Tor takes no password: set HashedControlPassword there, or drop `control_password`");
+		return bad_auth(
+			e, "Tor takes no password: set HashedControlPassword there, or drop `control_password`");
 	if (a->password) {
 		authenticate(a);
 		buf_addc(&a->out, ' ');
@@ -232,7 +227,8 @@ static int on_challenge(struct auth *a, const struct control_reader *r, struct e
 		err_code(e, "tor_bad_reply");
 	} else if (!hash(a, server_key, server_nonce, want) || CRYPTO_memcmp(want, server_hash, HASH_BYTES) != 0) {
 		/* Not the Tor whose cookie we have. */
-		bad_auth(e, "the other side does not know the cookie of our file: set `cookie_file` to that of this Tor");
+		bad_auth(e,
+			"the other side does not know the cookie of our file: set `cookie_file` to that of this Tor");
 	} else if (hash(a, controller_key, server_nonce, want)) {
 		authenticate(a);
 		buf_addc(&a->out, ' ');

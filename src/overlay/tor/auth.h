@@ -15,7 +15,7 @@
 #include "base/secret.h"
 #include "overlay/tor/control.h"
 
-enum { COOKIE_BYTES = 32, COOKIE_PATH_MAX = 1024, TOR_VERSION_MAX = 64 };
+enum { COOKIE_BYTES = 32, COOKIE_PATH_MAX = 1024, CONTROL_PASSWORD_MAX = 1024, TOR_VERSION_MAX = 64 };
 
 /* The file's 32 bytes; -1 with a sentence that names the file. May block for a moment. */
 typedef int auth_read_cookie_fn(const char *path, unsigned char out[static COOKIE_BYTES], struct err *e);
@@ -25,8 +25,8 @@ enum auth_step { AUTH_STEP_NEED_REPLY, AUTH_STEP_DONE, AUTH_STEP_FAILED };
 
 struct auth {
 	enum auth_state state;
-	struct buf out; /* to be sent; wipe it when it was (auth_sent()) */
-	struct err err; /* in AUTH_FAILED; no "tor: " */
+	struct buf out;                    /* to be sent; whoever does wipes what was */
+	struct err err;                    /* in AUTH_FAILED; no "tor: " */
 	char version[TOR_VERSION_MAX + 1]; /* "0.4.8.10"; "" = not told */
 
 	const struct secret *password;
@@ -35,13 +35,12 @@ struct auth {
 	unsigned char cookie[COOKIE_BYTES], nonce[32];
 };
 
-/* The arguments are borrowed until auth_done(). `password` NULL: none; `cookie_file` NULL: as Tor says. `out` has the first command then. */
-void auth_init(struct auth *a, const struct secret *password, const char *cookie_file, auth_read_cookie_fn *read_cookie);
+/* The arguments are borrowed until auth_done(). `password` NULL: none, else at most CONTROL_PASSWORD_MAX bytes; `cookie_file` NULL: as Tor says. `out` has the first command then. */
+void auth_init(
+	struct auth *a, const struct secret *password, const char *cookie_file, auth_read_cookie_fn *read_cookie);
 void auth_done(struct auth *a);
 /* The reply to the last command. Harmless in a final state. */
 enum auth_step auth_reply(struct auth *a, const struct control_reader *r);
-/* Wipe `out`. */
-void auth_sent(struct auth *a);
 /* What is going on, in the words of errors: "AUTHENTICATE". */
 const char *auth_phase(const struct auth *a);
 

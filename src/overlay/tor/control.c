@@ -86,7 +86,8 @@ static void take_line(struct control_reader *r)
 	if (end > line && end[-1] == '\r')
 		end--;
 	*end = '\0';
-	if (end - line < 4 || !is_digit(line[0]) || !is_digit(line[1]) || !is_digit(line[2]) || !strchr("-+ ", line[3])) {
+	if (end - line < 4 || !is_digit(line[0]) || !is_digit(line[1]) || !is_digit(line[2]) ||
+		!strchr("-+ ", line[3])) {
 		bad_reply(r, "no reply line", line);
 		return;
 	}
