@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/block_cache.h"
 #include "http/server_private.h"
 
 /* -- life -------------------------------------------------------------------------------------------- */
@@ -81,10 +82,12 @@ struct exchange *exchange_new(struct server_worker *w, struct conn *c, const cha
 {
 	const struct request_parse *p = c->parse;
 	size_t nfields = p->nfields * sizeof(struct exchange_field);
-	struct exchange *x = xmalloc(sizeof(*x));
-	char *block = xmalloc(nfields + align(p->head_len) + 2 * ((size_t)p->target.len + 1));
+	size_t bytes = nfields + align(p->head_len) + 2 * ((size_t)p->target.len + 1);
+	struct exchange *x = block_alloc(sizeof(*x));
+	char *block = block_alloc(bytes);
 
 	memset(x, 0, offsetof(struct exchange, few));
+	x->texts_bytes = bytes;
 	x->refs = 1;
 	x->worker = w;
 	x->conn = c;
@@ -136,11 +139,11 @@ void exchange_unref(struct exchange *x)
 	buf_done(&x->body);
 	buf_done(&x->out);
 	free(x->params);
-	free(x->fields);
+	block_free(x->fields, x->texts_bytes);
 	free(x->remote);
 	peer_unref(x->peer);
 	http_site_unref(x->site);
-	free(x);
+	block_free(x, sizeof(*x));
 }
 
 /* -- the request ------------------------------------------------------------------------------------- */

@@ -26,7 +26,8 @@
  * fail. Middlewares see the head just before it leaves, with the bytes held so far (middleware.h).
  *
  * A client that left: reads give EXCHANGE_BODY_GONE, writes fail, on_gone runs; headers and commit do nothing. exchange_end() is still due. A request whose body
- * nobody read is drained when the head leaves, up to EXCHANGE_DISCARD_MAX bytes; with more the connection closes after the response.
+ * nobody read is drained when the head leaves, up to EXCHANGE_DISCARD_MAX bytes; with more the connection closes after the response. From the head's leaving on
+ * reads of an unfinished body give GONE.
  */
 #ifndef HTTP_EXCHANGE_H
 #define HTTP_EXCHANGE_H
@@ -150,7 +151,7 @@ void exchange_abort(struct exchange *x);
 /* An answer in one go: plain text plus newline, Content-Type text/plain, X-Content-Type-Options nosniff; ends. Only before commit. */
 void exchange_answer_text(struct exchange *x, unsigned status, const char *text);
 
-/* The client left before the end (also: the server stops and time is up). Once, later; NULL withdraws it. */
+/* The client left before the end (also: a time limit is over, the server stops). One that only shut its writing side down did not leave. Once, later; NULL withdraws it. */
 void exchange_on_gone(struct exchange *x, void (*fn)(void *arg), void *arg);
 bool exchange_is_gone(const struct exchange *x);
 /* From here on a client that says it will send no more has left. Otherwise it may still wait for its response; of a client that closed, nothing else shows until something is

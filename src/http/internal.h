@@ -4,7 +4,9 @@
  *   client.c    the multi handle on the loop: events in, finished transfers out, reports to the callers
  *   pool.c      routes (what may share a connection), connections, idle life
  *   handle.c    easy handles: options set once, options set when they change
- *   call.c      one exchange: hops, dials, transfers, the report
+ *   call.c      one exchange as its caller sees it: made, ended, timed, reported
+ *   hop.c       its hops: dials, transfers, what comes after each
+ *   transfer.c  libcurl's callbacks for a transfer
  *   stream.c    reading the body of a call bit by bit
  *   redirect.c  what the next hop looks like
  *   errors.c    results of libcurl as sentences
@@ -250,23 +252,38 @@ struct http_call {
 	size_t read_max;
 };
 
+/* Copies what is needed of `req`. */
+struct http_call *http_call_new(struct http_client *c, const struct http_request *req, http_done_fn *done, void *arg);
+/* Leave libcurl and the gate; connections in the middle of something are closed. */
+void http_call_stop(struct http_call *call);
+/* Nothing more will come: stopped, and to be reported. */
+void http_call_finish(struct http_call *call, bool failed);
+/* End with `call->err`, the request's name put in front; `raw`: as it is. */
+void http_call_fail(struct http_call *call, bool raw);
+/* For the deadline, and the handshake's when one is under way. */
+void http_call_arm_timer(struct http_call *call);
+void http_call_ready(struct http_call *call);
+/* Give the caller what is there for it. `call` may be gone afterwards. */
+void http_call_report(struct http_call *call);
+void http_call_free(struct http_call *call);
+
+/* -- hop.c ------------------------------------------------------------------------------------------- */
+
+void http_call_begin(struct http_call *call, const struct http_request *req);
+/* The caller's judge, if there is one: 0, or -1 with `call->err` and `e` set. `arg` is the call. */
+int http_call_judge(void *arg, const struct addr *a, struct err *e);
+/* May the request be sent once more? Not if it may have had its effect already (RFC 9110 section 9.2.2). */
+bool http_call_may_repeat(const struct http_call *call);
+/* The transfer is over; its handle still is in the multi handle. */
+void http_call_transfer_done(struct http_call *call, CURLcode rc);
+
+/* -- transfer.c -------------------------------------------------------------------------------------- */
+
 /* Callbacks of the handle, for handle.c. */
 curl_socket_t http_call_open_socket(void *handle, curlsocktype purpose, struct curl_sockaddr *address);
 int http_call_before_request(void *handle, char *remote_ip, char *local_ip, int remote_port, int local_port);
 size_t http_call_on_header(char *line, size_t size, size_t n, void *handle);
 size_t http_call_on_body(char *data, size_t size, size_t n, void *handle);
-
-/* Copies what is needed of `req`. */
-struct http_call *http_call_new(struct http_client *c, const struct http_request *req, http_done_fn *done, void *arg);
-void http_call_begin(struct http_call *call, const struct http_request *req);
-/* The transfer is over; its handle still is in the multi handle. */
-void http_call_transfer_done(struct http_call *call, CURLcode rc);
-/* End with `call->err`, the request's name put in front; `raw`: as it is. */
-void http_call_fail(struct http_call *call, bool raw);
-void http_call_ready(struct http_call *call);
-/* Give the caller what is there for it. `call` may be gone afterwards. */
-void http_call_report(struct http_call *call);
-void http_call_free(struct http_call *call);
 
 /* -- stream.c ---------------------------------------------------------------------------------------- */
 

@@ -51,11 +51,11 @@ void http_site_unref(struct http_site *s); /* any thread; NULL is fine */
 struct http_server_config {
 	const char
 		*addr; /* "host:port" or ":port" (all interfaces, IPv4 and IPv6); NULL: it does not listen by itself */
-	uint64_t read_ns;         /* whole request, from its beginning; 0 = no limit */
-	uint64_t write_ns;        /* from the end of the head of the request to the end of the response */
-	uint64_t idle_ns;         /* between requests; 0 = read_ns */
-	unsigned connections_max; /* per worker; 0 = 65536 */
-	struct tls_server *tls;   /* NULL: plain; the server takes a reference */
+	uint64_t read_ns;          /* whole request, from its beginning; 0 = no limit */
+	uint64_t write_ns;         /* from the end of the head of the request to the end of the response */
+	uint64_t idle_ns;          /* between requests; 0 = read_ns */
+	unsigned connections_max;  /* per worker; 0 = 65536 */
+	struct tls_server *tls;    /* NULL: plain; the server takes a reference */
 	struct loop *const *loops; /* of the workers; threads run already */
 	unsigned nloops;
 	struct loop *control; /* where done callbacks run */

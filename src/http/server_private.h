@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/block_cache.h"
 #include "base/list.h"
 #include "base/refcount.h"
 #include "http/connection.h"
@@ -72,6 +73,7 @@ struct http_server {
 	bool started;
 	bool stopping;
 	unsigned next; /* worker for http_server_give() */
+	_Atomic uint64_t told_full_ms; /* when the log was told that descriptors ran out; 0: never */
 	/* of a stop */
 	atomic_uint remaining;
 	atomic_uint total_cut;
@@ -112,6 +114,7 @@ struct exchange { // NOLINT(clang-analyzer-optin.performance.Padding): its field
 	/* request */
 	struct exchange_field *fields; /* one block: these, the head, a decoded path */
 	size_t nfields;
+	size_t texts_bytes; /* of that block */
 	const char *target;
 	const char *method;
 	const char *raw_path;
@@ -197,6 +200,8 @@ struct exchange { // NOLINT(clang-analyzer-optin.performance.Padding): its field
 };
 
 enum { EVENT_BODY = 1, EVENT_DRAIN = 2, EVENT_GONE = 4, EVENT_UPGRADED = 8 };
+
+_Static_assert(sizeof(struct exchange) <= BLOCK_BYTES_MAX, "kept for the next request");
 
 /* -- exchange.c -- */
 /* Of a whole head (c->parse), which is copied. */

@@ -17,6 +17,7 @@
 enum {
 	ACCEPTS_A_TURN = 64,
 	ACCEPT_PAUSE_MS = 100,
+	FULL_AGAIN_MS = 60000,
 	CONNECTIONS_MAX_DEFAULT = 65536,
 };
 
@@ -45,6 +46,18 @@ static void on_pause_over(struct loop_timer *t)
 		loop_poll_set(w->listen, LOOP_READ);
 }
 
+/* A shortage may last: once a minute is enough, whichever worker says it. */
+static void tell_full(struct server_worker *w)
+{
+	struct http_server *s = w->server;
+	uint64_t now = loop_now_ms(w->loop), told = atomic_load(&s->told_full_ms);
+
+	if (told && now < told + FULL_AGAIN_MS)
+		return;
+	if (atomic_compare_exchange_strong(&s->told_full_ms, &told, now))
+		log_warn("http", "connections wait: no descriptor is free", LOG_STR("address", s->bound));
+}
+
 static void on_listen(void *arg, int events)
 {
 	struct server_worker *w = arg;
@@ -63,8 +76,7 @@ static void on_listen(void *arg, int events)
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			loop_poll_set(w->listen, 0);
 			loop_timer_start_ms(&w->pause, ACCEPT_PAUSE_MS);
-			log_warn("http", "connections wait: no descriptor is free",
-				LOG_STR("address", w->server->bound));
+			tell_full(w);
 		}
 		if (errno != ECONNABORTED && errno != EINTR)
 			break;

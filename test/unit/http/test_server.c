@@ -29,6 +29,7 @@ struct rig {
 	unsigned cut;
 	struct loop_post stop;
 	uint64_t stop_ms;
+	atomic_int begun;   /* requests that wait for ever */
 	atomic_int gone;    /* on_gone calls */
 	atomic_int ended;   /* end hooks */
 	atomic_int written; /* bytes of the big body accepted so far */
@@ -170,6 +171,7 @@ static void serve_never(void *arg, struct exchange *x)
 {
 	(void)arg;
 	exchange_on_gone(x, on_gone, x);
+	atomic_fetch_add(&rig.begun, 1);
 }
 
 static void serve_no_body(void *arg, struct exchange *x)
@@ -193,7 +195,41 @@ static void serve_upgrade(void *arg, struct exchange *x)
 {
 	(void)arg;
 	exchange_set_header(x, "Upgrade", "test", SIZE_MAX);
-	exchange_upgrade(x, upgraded, NULL);
+	if (!exchange_upgrade(x, upgraded, NULL))
+		exchange_answer_text(x, 426, "upgrade, please");
+}
+
+static void serve_hints(void *arg, struct exchange *x)
+{
+	(void)arg;
+	exchange_set_header(x, "Link", "</style.css>", SIZE_MAX);
+	assert_false(exchange_interim(x, 100));
+	assert_false(exchange_interim(x, 200));
+	if (!exchange_interim(x, 103))
+		say(x, "too old");
+	exchange_commit(x, 200);
+	assert_false(exchange_interim(x, 103));
+	exchange_end(x);
+}
+
+static void serve_peer(void *arg, struct exchange *x)
+{
+	const struct value *who = exchange_identity(x) ? value_get(exchange_identity(x), "user") : NULL;
+
+	(void)arg;
+	say(x, exchange_remote(x));
+	say(x, exchange_is_tls(x) ? " tls " : " plain ");
+	say(x, who ? value_get_string(who, NULL) : "nobody");
+	exchange_end(x);
+}
+
+/* Promises more, or less, than it says. */
+static void serve_promise(void *arg, struct exchange *x)
+{
+	exchange_set_header(x, "Content-Length", arg ? "3" : "10", SIZE_MAX);
+	say(x, "hello");
+	exchange_flush(x);
+	exchange_end(x);
 }
 
 static void serve_header(void *arg, struct exchange *x)
@@ -288,6 +324,10 @@ static const struct {
 	{"GET", "/nobody", serve_no_body, NULL, false},
 	{"GET", "/upgrade", serve_upgrade, NULL, false},
 	{"GET", "/header", serve_header, NULL, false},
+	{"GET", "/hints", serve_hints, NULL, false},
+	{"GET", "/peer", serve_peer, NULL, false},
+	{"GET", "/less", serve_promise, NULL, false},
+	{"GET", "/more", serve_promise, &rig, false},
 	{"GET", "/loud", serve_hello, NULL, true},
 	{"GET", "/loudstream", serve_stream, NULL, true},
 	{"GET", "/sub/", serve_hello, NULL, false},
@@ -413,6 +453,15 @@ static void puts_to(int fd, const char *s)
 	put(fd, s, strlen(s));
 }
 
+/* A connection that has said this much. */
+static int begin(const char *text)
+{
+	int fd = dial();
+
+	puts_to(fd, text);
+	return fd;
+}
+
 /* Until the server closes or nothing comes. */
 static char *rest(int fd)
 {
@@ -489,11 +538,10 @@ static void hello(void **state)
 
 static void keep_alive_and_pipelining(void **state)
 {
-	int fd = dial();
+	int fd = begin("GET /hello HTTP/1.1\r\nHost: h\r\n\r\nGET /later HTTP/1.1\r\nHost: h\r\n\r\n" GET("/to/b%20c"));
 	char *r;
 
 	(void)state;
-	puts_to(fd, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\nGET /later HTTP/1.1\r\nHost: h\r\n\r\n" GET("/to/b%20c"));
 	r = rest(fd);
 	has(r, "\r\n\r\nhelloHTTP/1.1 200 OK\r\n");
 	has(r, "\r\n\r\nlaterHTTP/1.1 200 OK\r\n");
@@ -608,11 +656,10 @@ static void bodies(void **state)
 static void large_body(void **state)
 {
 	static char block[1024 * 1024];
-	int fd = dial();
+	int fd = begin("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 20971520\r\nConnection: close\r\n\r\n");
 	char *r;
 
 	(void)state;
-	puts_to(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 20971520\r\nConnection: close\r\n\r\n");
 	for (int i = 0; i < 20; i++)
 		put(fd, block, sizeof(block));
 	r = rest(fd);
@@ -622,12 +669,11 @@ static void large_body(void **state)
 
 static void expects_continue(void **state)
 {
-	int fd = dial();
+	int fd = begin("POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: "
+		       "close\r\n\r\n");
 	char *r;
 
 	(void)state;
-	puts_to(fd, "POST /echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\nConnection: "
-		    "close\r\n\r\n");
 	r = until(fd, "\r\n\r\n");
 	begins(r, "HTTP/1.1 100 Continue\r\n");
 	free(r);
@@ -659,8 +705,7 @@ static void unread_body(void **state)
 	has(r, "\r\n\r\nlaterHTTP/1.1 200 OK\r\n");
 	free(r);
 	/* Much: answered, and closed. */
-	fd = dial();
-	puts_to(fd, "POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 30000000\r\n\r\n");
+	fd = begin("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 30000000\r\n\r\n");
 	r = until(fd, "hello");
 	begins(r, "HTTP/1.1 200 OK\r\n");
 	has(r, "Connection: close\r\n");
@@ -671,11 +716,10 @@ static void unread_body(void **state)
 static void much_unread_body_of_a_slow_handler(void **state)
 {
 	static char body[300000];
-	int fd = dial();
+	int fd = begin("POST /latepost HTTP/1.1\r\nHost: h\r\nContent-Length: 30000000\r\n\r\n");
 	char *r;
 
 	(void)state;
-	puts_to(fd, "POST /latepost HTTP/1.1\r\nHost: h\r\nContent-Length: 30000000\r\n\r\n");
 	put(fd, body, sizeof(body));
 	r = until(fd, "later");
 	begins(r, "HTTP/1.1 200 OK\r\n");
@@ -688,13 +732,12 @@ static void much_unread_body_of_a_slow_handler(void **state)
 
 static void slow_reader_suspends_the_writer(void **state)
 {
-	int fd = dial();
+	int fd = begin(GET("/big"));
 	size_t total = 0;
 	char tmp[65536];
 	ssize_t n;
 
 	(void)state;
-	puts_to(fd, GET("/big"));
 	usleep(300000);
 	/* What the kernel took and what may be pending; not the whole. */
 	assert_in_range(atomic_load(&rig.written), 1, BIG - 1);
@@ -713,17 +756,15 @@ static void wait_for(atomic_int *n, int value)
 
 static void client_leaves(void **state)
 {
-	int fd = dial();
+	int fd = begin("GET /never HTTP/1.1\r\nHost: h\r\n\r\n");
 
 	(void)state;
-	puts_to(fd, "GET /never HTTP/1.1\r\nHost: h\r\n\r\n");
 	usleep(100000);
 	assert_int_equal(atomic_load(&rig.gone), 0);
 	close(fd);
 	wait_for(&rig.gone, 1);
 	/* In the middle of a response. */
-	fd = dial();
-	puts_to(fd, GET("/big"));
+	fd = begin(GET("/big"));
 	usleep(100000);
 	close(fd);
 	free(ask(GET("/hello")));
@@ -748,10 +789,9 @@ static void stop_cuts_what_remains(void **state)
 
 static void stop_waits_for_requests(void **state)
 {
-	int fd = dial();
+	int fd = begin("GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
 	char *r;
 
-	puts_to(fd, "GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
 	usleep(20000);
 	rig.stop_ms = 5000;
 	finish(state);
@@ -772,6 +812,9 @@ static void upgrade(void **state)
 	has(r, "Upgrade: test\r\n");
 	has(r, "Connection: Upgrade\r\n");
 	has(r, "\r\n\r\n[early]");
+	free(r);
+	r = ask(GET("/upgrade"));
+	begins(r, "HTTP/1.1 426 ");
 	free(r);
 }
 
@@ -876,6 +919,263 @@ static void head_too_large(void **state)
 	close(fd);
 }
 
+/* -- connections --------------------------------------------------------------------------------------- */
+
+static unsigned count(const char *text, const char *part)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, part)); text += strlen(part))
+		n++;
+	return n;
+}
+
+static void half_close(void **state)
+{
+	int fd = begin("GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+	char *r;
+
+	(void)state;
+	shutdown(fd, SHUT_WR);
+	r = rest(fd);
+	begins(r, "HTTP/1.1 200 OK\r\n");
+	has(r, "\r\n\r\nlater");
+	free(r);
+	/* So does one who waits longer; it is asked whether it is still there. */
+	fd = begin("GET /never HTTP/1.1\r\nHost: h\r\n\r\n");
+	shutdown(fd, SHUT_WR);
+	r = until(fd, "\r\n\r\n");
+	assert_string_equal(r, "HTTP/1.1 100 Continue\r\n\r\n");
+	assert_int_equal(atomic_load(&rig.gone), 0);
+	free(r);
+	close(fd);
+}
+
+static void many_ahead(void **state)
+{
+	struct buf b = BUF_INIT;
+	char *r;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++)
+		buf_adds(&b, i % 100 == 50 ? "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+					   : "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+	buf_adds(&b, GET("/to/end"));
+	r = ask_n(buf_data(&b), buf_len(&b));
+	assert_int_equal(count(r, "\r\n\r\nhello"), 1980);
+	assert_int_equal(count(r, "\r\n\r\n3 bytes"), 20);
+	has(r, "end via ");
+	free(r);
+	buf_done(&b);
+}
+
+static struct gift {
+	struct loop_post post;
+	int fd;
+	bool is_tls;
+} gift;
+
+static void give_now(struct loop_post *p)
+{
+	struct gift *g = container_of(p, struct gift, post);
+	struct value *who = value_map();
+	struct http_peer peer = {.address = "peer.i2p", .identity = who, .is_tls = g->is_tls};
+
+	value_map_set(who, "user", value_string("ann", 3));
+	http_server_give(rig.server, g->fd, &peer);
+	value_unref(who);
+}
+
+static void given_connections(void **state)
+{
+	int fds[2];
+	char *r;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+		gift = (struct gift){.post.run = give_now, .fd = fds[1], .is_tls = i == 1};
+		loop_post(rig.loop, &gift.post);
+		puts_to(fds[0], GET("/peer"));
+		r = rest(fds[0]);
+		has(r, i == 1 ? "\r\n\r\npeer.i2p tls ann" : "\r\n\r\npeer.i2p plain ann");
+		free(r);
+	}
+	r = ask(GET("/peer"));
+	has(r, "\r\n\r\n127.0.0.1:");
+	has(r, " plain nobody");
+	free(r);
+}
+
+static void interim(void **state)
+{
+	char *r = ask(GET("/hints"));
+
+	(void)state;
+	begins(r, "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\nHTTP/1.1 200 OK\r\n");
+	assert_int_equal(count(r, "Link: "), 2);
+	free(r);
+	r = ask("GET /hints HTTP/1.0\r\n\r\n");
+	begins(r, "HTTP/1.1 200 OK\r\n");
+	has(r, "too old");
+	free(r);
+}
+
+static void promised_lengths(void **state)
+{
+	char *r = ask("GET /less HTTP/1.1\r\nHost: h\r\n\r\n");
+
+	(void)state;
+	/* Closed, so that nobody waits for the rest. */
+	has(r, "Content-Length: 10\r\n");
+	has(r, "\r\n\r\nhello");
+	free(r);
+	r = ask("GET /more HTTP/1.1\r\nHost: h\r\n\r\n" GET("/hello"));
+	has(r, "\r\n\r\nhelHTTP/1.1 200 OK");
+	free(r);
+}
+
+static void old_clients(void **state)
+{
+	int fd = begin("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	char *r = until(fd, "hello");
+
+	(void)state;
+	has(r, "Connection: keep-alive\r\n");
+	free(r);
+	puts_to(fd, "GET /hello HTTP/1.0\r\n\r\n");
+	r = rest(fd);
+	has(r, "Connection: close\r\n");
+	has(r, "\r\n\r\nhello");
+	free(r);
+}
+
+/* -- what costs nothing to send ------------------------------------------------------------------------ */
+
+static char *long_head(const char *piece, size_t n)
+{
+	struct buf b = BUF_INIT;
+
+	buf_adds(&b, "GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n");
+	for (size_t i = 0; i < n; i++)
+		buf_adds(&b, piece);
+	buf_adds(&b, "\r\n");
+	return buf_detach(&b, NULL);
+}
+
+static void large_heads(void **state)
+{
+	static const struct {
+		const char *piece;
+		size_t n;
+		const char *status;
+	} cases[] = {
+		{"x:y\r\n", 900, "HTTP/1.1 200 "},
+		{"x:y\r\n", 100000, "HTTP/1.1 431 "},
+		{"X: "
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "\r\n",
+			990, "HTTP/1.1 200 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *head = long_head(cases[i].piece, cases[i].n), *r;
+		int fd = dial();
+
+		send(fd, head, strlen(head), MSG_NOSIGNAL);
+		r = rest(fd);
+		begins(r, cases[i].status);
+		free(head);
+		free(r);
+	}
+}
+
+static void long_query(void **state)
+{
+	struct buf b = BUF_INIT;
+	char *r;
+
+	(void)state;
+	buf_adds(&b, "GET /hello?");
+	for (int i = 0; i < 20000; i++)
+		buf_addf(&b, "a%d=b&", i);
+	buf_adds(&b, " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	r = ask_n(buf_data(&b), buf_len(&b));
+	has(r, "\r\n\r\nhello");
+	free(r);
+	buf_done(&b);
+}
+
+static void bodies_nobody_reads(void **state)
+{
+	static char block[100000];
+	int fd = begin("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	char *r = until(fd, "hello");
+
+	(void)state;
+	/* Not whole when the answer left, and short: the connection goes on. */
+	lacks(r, "Connection: close");
+	free(r);
+	puts_to(fd, "3\r\nabc\r\n0\r\n\r\n" GET("/to/next"));
+	r = rest(fd);
+	has(r, "next via ");
+	free(r);
+	/* Malformed. */
+	fd = begin("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	free(until(fd, "hello"));
+	puts_to(fd, "zz\r\n" GET("/to/next"));
+	r = rest(fd);
+	lacks(r, "next via ");
+	free(r);
+	/* Without end. */
+	fd = begin("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n");
+	free(until(fd, "hello"));
+	for (int i = 0; i < 1000 && send(fd, block, sizeof(block), MSG_NOSIGNAL) > 0; i++)
+		;
+	assert_true(send(fd, block, sizeof(block), MSG_NOSIGNAL) < 0);
+	close(fd);
+	/* Ten gigabytes, they say. */
+	r = ask("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 10737418240\r\n\r\nabc");
+	has(r, "Connection: close\r\n");
+	has(r, "\r\n\r\nhello");
+	free(r);
+	/* Malformed in the middle of what a handler reads. */
+	fd = begin("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+	usleep(50000);
+	puts_to(fd, "zz\r\n");
+	r = rest(fd);
+	begins(r, "HTTP/1.1 400 ");
+	free(r);
+}
+
+static void resets(void **state)
+{
+	struct linger now = {.l_onoff = 1};
+
+	(void)state;
+	for (int i = 0; i < 25; i++) {
+		int fd = begin("GET /never HTTP/1.1\r\nHost: h\r\n\r\n"), big = begin(GET("/big"));
+
+		wait_for(&rig.begun, i + 1);
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		setsockopt(big, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		close(fd);
+		close(big);
+	}
+	wait_for(&rig.gone, 25);
+	free(ask(GET("/hello")));
+}
+
 /* -- time limits --------------------------------------------------------------------------------------- */
 
 static int start_limited(void **state)
@@ -906,11 +1206,25 @@ static void time_limits(void **state)
 	free(r);
 	wait_for(&rig.gone, 1);
 	/* Between requests. */
-	fd = dial();
-	puts_to(fd, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
+	fd = begin("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n");
 	r = rest(fd);
 	has(r, "hello");
 	free(r);
+}
+
+/* A byte now and then does not keep a connection. */
+static void dribbling_clients(void **state)
+{
+	int fd = begin("GET /hello HTTP/1.1\r\nHost: h\r\n");
+	bool closed = false;
+
+	(void)state;
+	for (int i = 0; i < 40 && !closed; i++) {
+		usleep(25000);
+		closed = send(fd, "X", 1, MSG_NOSIGNAL) < 0;
+	}
+	assert_true(closed);
+	close(fd);
 }
 
 static void too_many_connections(void **state)
@@ -954,9 +1268,20 @@ int main(void)
 		cmocka_unit_test_setup(stop_waits_for_requests, start),
 		SERVED(upgrade),
 		SERVED(middlewares),
+		SERVED(half_close),
+		SERVED(many_ahead),
+		SERVED(given_connections),
+		SERVED(interim),
+		SERVED(promised_lengths),
+		SERVED(old_clients),
+		SERVED(large_heads),
+		SERVED(long_query),
+		SERVED(bodies_nobody_reads),
+		SERVED(resets),
 		SERVED(smuggling),
 		SERVED(head_too_large),
 		cmocka_unit_test_setup_teardown(time_limits, start_limited, finish),
+		cmocka_unit_test_setup_teardown(dribbling_clients, start_limited, finish),
 		cmocka_unit_test_setup_teardown(too_many_connections, start_limited, finish),
 	};
 

@@ -539,6 +539,50 @@ static void a_flood_of_pings_makes_no_queue(void **state)
 	peer_end(&p);
 }
 
+static void log_and_pause_once(void *arg, bool is_binary, const void *data, size_t len)
+{
+	struct peer *p = arg;
+
+	if (buf_len(&p->log) == 0)
+		websocket_pause(p->ws);
+	peer_message(arg, is_binary, data, len);
+}
+
+/* A descriptor is told of before the turn that resuming asks for: what was held back is older all the same. */
+static void what_was_held_comes_before_what_is_new(void **state)
+{
+	static const struct websocket_callbacks cb = {.message = log_and_pause_once, .closed = peer_closed};
+	struct peer p = {.keeps_open = true};
+	struct pair stop = {0};
+	struct buf more = BUF_INIT;
+	char *s = some_text(3000000), sink[65536];
+
+	(void)state;
+	put_frame(&p.input, true, 0x82, "1", 1);
+	for (int i = 0; i < 2; i++)
+		put_frame(&p.input, true, 0x82, s, 6000);
+	put_frame(&more, true, 0x82, "2", 1);
+	peer_begin(&p, (struct websocket_config){0}, &cb);
+	loop_poll_free(p.poll);
+	p.poll = loop_poll_new(p.loop, p.fd, 0, nobody_reads, &p);
+	stop.loop = p.loop;
+	loop_timer_init(&stop.timer, p.loop, on_stop_timer);
+	websocket_send(p.ws, true, s, 3000000, NULL, NULL);
+	pair_run_ms(&stop, 50);
+	assert_string_equal(buf_str(&p.log), "binary:1;");
+	assert_true(websocket_pending(p.ws) > 0);
+	/* Now it can both read and write, and is told before it comes to the rest. */
+	while (recv(p.fd, sink, sizeof(sink), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(send(p.fd, buf_data(&more), buf_len(&more), 0), buf_len(&more));
+	websocket_resume(p.ws);
+	pair_run_ms(&stop, 50);
+	assert_string_equal(buf_str(&p.log), "binary:1;binary:6000 bytes;binary:6000 bytes;binary:2;");
+	buf_done(&more);
+	free(s);
+	peer_end(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +604,7 @@ int main(void)
 		cmocka_unit_test(silence_does_not_count_while_paused),
 		cmocka_unit_test(a_peer_that_does_not_read),
 		cmocka_unit_test(a_flood_of_pings_makes_no_queue),
+		cmocka_unit_test(what_was_held_comes_before_what_is_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
