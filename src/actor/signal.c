@@ -1,4 +1,4 @@
-/* What processes say to each other without Lua: messages to a pid, monitors, links, cancel, terminate. */
+/* What processes say to each other without Lua: messages to a pid, signals out of the mailbox, cancel, terminate. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,115 +7,6 @@
 #include "actor/worker.h"
 #include "base/alloc.h"
 #include "base/duration.h"
-
-struct relation {
-	struct pid peer;
-	unsigned flags;
-};
-
-/* When a process that was asked to stop must have ended. */
-struct deadline {
-	struct loop_timer timer;
-	struct process *process;
-	struct failure *failure;
-};
-
-struct relations {
-	struct number_map by_number;
-	struct deadline *deadline; /* NULL: none */
-};
-
-/* -- relations --------------------------------------------------------------------------------------- */
-
-static struct relation *relation_find(const struct process *p, struct pid peer)
-{
-	return p->relations ? number_map_get(&p->relations->by_number, peer.number) : NULL;
-}
-
-bool relation_has(const struct process *p, struct pid peer, unsigned flags)
-{
-	const struct relation *r = relation_find(p, peer);
-
-	return r && (r->flags & flags);
-}
-
-static struct relations *relations_of(struct process *p)
-{
-	if (!p->relations)
-		p->relations = xcalloc(1, sizeof(*p->relations));
-	return p->relations;
-}
-
-void relation_add(struct process *p, struct pid peer, unsigned flags)
-{
-	struct relation *r = relation_find(p, peer);
-
-	relations_of(p);
-	if (!r) {
-		r = xmalloc(sizeof(*r));
-		*r = (struct relation){peer, 0};
-		number_map_set(&p->relations->by_number, peer.number, r);
-	}
-	r->flags |= flags;
-}
-
-void relation_remove(struct process *p, struct pid peer, unsigned flags)
-{
-	struct relation *r = relation_find(p, peer);
-
-	if (!r)
-		return;
-	r->flags &= ~flags;
-	if (r->flags == 0)
-		free(number_map_remove(&p->relations->by_number, peer.number));
-}
-
-bool relations_linked(const struct process *p)
-{
-	void *r;
-
-	if (!p->relations)
-		return false;
-	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &r);)
-		if (((const struct relation *)r)->flags & RELATION_LINKED)
-			return true;
-	return false;
-}
-
-bool relations_monitored(const struct process *p)
-{
-	void *r;
-
-	if (!p->relations)
-		return false;
-	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &r);)
-		if (((const struct relation *)r)->flags & RELATION_MONITORED)
-			return true;
-	return false;
-}
-
-static void deadline_free(struct deadline *d)
-{
-	if (!d)
-		return;
-	loop_timer_stop(&d->timer);
-	failure_unref(d->failure);
-	free(d);
-}
-
-void relations_free(struct process *p)
-{
-	void *r;
-
-	if (!p->relations)
-		return;
-	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &r);)
-		free(r);
-	number_map_done(&p->relations->by_number);
-	deadline_free(p->relations->deadline);
-	free(p->relations);
-	p->relations = NULL;
-}
 
 /* -- posting ----------------------------------------------------------------------------------------- */
 
@@ -239,162 +130,7 @@ int process_name(struct scheduler *s, struct pid pid, const char *name, struct e
 	return rc;
 }
 
-static int send_signal(struct scheduler *s, enum message_type type, struct pid from, struct pid to, struct err *e)
-{
-	return process_send(s, to, message_new_signal(type, from, NULL, NULL), e);
-}
-
-/* -- monitors and links ------------------------------------------------------------------------------ */
-
-int process_monitor(struct process *self, struct pid target, struct err *e)
-{
-	if (relation_has(self, target, RELATION_MONITORS))
-		return err_set(e, ERR_INTERNAL, "already monitoring pid");
-	if (send_signal(self->worker->sched, MESSAGE_MONITOR, process_pid(self), target, e) < 0)
-		return err_set(e, ERR_INTERNAL, "pid not registered");
-	relation_add(self, target, RELATION_MONITORS);
-	return 0;
-}
-
-void process_unmonitor(struct process *self, struct pid target)
-{
-	if (!relation_has(self, target, RELATION_MONITORS))
-		return;
-	relation_remove(self, target, RELATION_MONITORS);
-	send_signal(self->worker->sched, MESSAGE_UNMONITOR, process_pid(self), target, NULL);
-}
-
-int process_link(struct process *self, struct pid target, struct err *e)
-{
-	if (relation_has(self, target, RELATION_LINKED))
-		return 0;
-	if (send_signal(self->worker->sched, MESSAGE_LINK, process_pid(self), target, e) < 0)
-		return err_set(e, ERR_INTERNAL, "pid not registered");
-	relation_add(self, target, RELATION_LINKED);
-	return 0;
-}
-
-void process_unlink(struct process *self, struct pid target)
-{
-	if (!relation_has(self, target, RELATION_LINKED))
-		return;
-	relation_remove(self, target, RELATION_LINKED);
-	send_signal(self->worker->sched, MESSAGE_UNLINK, process_pid(self), target, NULL);
-}
-
-static void send_end(
-	struct process *p, enum message_type type, struct pid to, struct packed *value, struct failure *failure)
-{
-	struct message *m = message_new_signal(type, process_pid(p), packed_ref(value), failure_keep(failure));
-
-	process_send(p->worker->sched, to, m, NULL);
-}
-
-/* A signal to a child that another worker is about to make: it was asked to by a post of this thread, so what is posted now finds the child there. */
-struct late_signal {
-	struct pid to;
-	struct message *message;
-};
-
-static void send_late(struct worker *w, void *arg)
-{
-	struct late_signal *late = arg;
-
-	process_send(w->sched, late->to, late->message, NULL);
-	free(late);
-}
-
-static void send_to_unborn(struct process *p, struct pid to, enum message_type type, struct failure *failure)
-{
-	struct late_signal *late = xmalloc(sizeof(*late));
-
-	*late = (struct late_signal){to, message_new_signal(type, process_pid(p), NULL, failure_keep(failure))};
-	worker_run_later(number_owner(p->worker->sched, to.number), send_late, late);
-}
-
-void relations_announce(struct process *p, struct packed *value, struct failure *failure)
-{
-	void *v;
-
-	if (!p->relations)
-		return;
-	/* All EXITs come before the first LINK_DOWN. */
-	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &v);) {
-		const struct relation *r = v;
-
-		if (r->flags & RELATION_MONITORED)
-			send_end(p, MESSAGE_EXIT, r->peer, value, failure);
-		if ((r->flags & RELATION_MONITORS) && (r->flags & RELATION_SPAWNING))
-			send_to_unborn(p, r->peer, MESSAGE_UNMONITOR, NULL);
-		else if (r->flags & RELATION_MONITORS)
-			send_signal(p->worker->sched, MESSAGE_UNMONITOR, process_pid(p), r->peer, NULL);
-	}
-	for (size_t i = 0; number_map_next(&p->relations->by_number, &i, &v);) {
-		const struct relation *r = v;
-
-		if (!(r->flags & RELATION_LINKED))
-			continue;
-		if (r->flags & RELATION_SPAWNING)
-			send_to_unborn(p, r->peer, failure ? MESSAGE_LINK_DOWN : MESSAGE_UNLINK, failure);
-		else if (failure)
-			send_end(p, MESSAGE_LINK_DOWN, r->peer, NULL, failure);
-		else
-			send_signal(p->worker->sched, MESSAGE_UNLINK, process_pid(p), r->peer, NULL);
-	}
-}
-
-void signal_refuse(struct process *p, struct message *m, struct packed *value, struct failure *failure)
-{
-	if (m->type == MESSAGE_MONITOR)
-		send_end(p, MESSAGE_EXIT, m->from, value, failure);
-	else if (m->type == MESSAGE_LINK && failure)
-		send_end(p, MESSAGE_LINK_DOWN, m->from, NULL, failure);
-	else if (m->type == MESSAGE_LINK)
-		send_signal(p->worker->sched, MESSAGE_UNLINK, process_pid(p), m->from, NULL);
-	message_free(m);
-}
-
-static bool link_down(struct process *p, struct message *m)
-{
-	static const char text[] = "linked process failed";
-	struct failure *f;
-
-	if (!relation_has(p, m->from, RELATION_LINKED))
-		return false;
-	relation_remove(p, m->from, RELATION_LINKED);
-	if (p->trap_links)
-		return true;
-	f = failure_new("Internal", ERR_RETRY_UNKNOWN, text, strlen(text), NULL, NULL, NULL);
-	p->aborted = true;
-	process_fail(p, f);
-	failure_unref(f);
-	return false;
-}
-
-static void on_deadline(struct loop_timer *t)
-{
-	struct deadline *d = container_of(t, struct deadline, timer);
-
-	process_abort(d->process, failure_ref(d->failure));
-}
-
-/* Of several deadlines the earliest holds. */
-static void set_deadline(struct process *p, uint64_t after_ns, struct failure *failure)
-{
-	struct relations *r = relations_of(p);
-	struct deadline *d = r->deadline;
-	uint64_t due = loop_clock_ns() + after_ns;
-
-	if (d && d->timer.due_ns <= due)
-		return;
-	deadline_free(d);
-	d = xcalloc(1, sizeof(*d));
-	d->process = p;
-	d->failure = failure_ref(failure);
-	loop_timer_init(&d->timer, p->worker->loop, on_deadline);
-	loop_timer_start_at(&d->timer, due);
-	r->deadline = d;
-}
+/* -- out of the mailbox ------------------------------------------------------------------------------ */
 
 bool signal_handle(struct process *p, struct message *m)
 {
@@ -411,7 +147,7 @@ bool signal_handle(struct process *p, struct message *m)
 		relation_remove(p, m->from, RELATION_MONITORS);
 		break;
 	case MESSAGE_LINK_DOWN:
-		for_lua = link_down(p, m);
+		for_lua = relation_link_down(p, m);
 		break;
 	case MESSAGE_MONITOR:
 		relation_add(p, m->from, RELATION_MONITORED);
@@ -420,17 +156,20 @@ bool signal_handle(struct process *p, struct message *m)
 		relation_remove(p, m->from, RELATION_MONITORED);
 		break;
 	case MESSAGE_LINK:
-		relation_add(p, m->from, RELATION_LINKED);
+		relation_accept_link(p, m->from);
 		break;
 	case MESSAGE_UNLINK:
-		relation_remove(p, m->from, RELATION_LINKED);
+		relation_accept_unlink(p, m->from, m->unlink_id);
+		break;
+	case MESSAGE_UNLINKED:
+		relation_unlink_acknowledged(p, m->from, m->unlink_id);
 		break;
 	case MESSAGE_TERMINATE:
 		p->aborted = true;
 		process_fail(p, m->failure);
 		break;
 	case MESSAGE_DEADLINE:
-		set_deadline(p, m->after_ns, m->failure);
+		relations_set_deadline(p, m->after_ns, m->failure);
 		break;
 	}
 	if (!for_lua)

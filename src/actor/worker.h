@@ -78,6 +78,7 @@ struct worker {
 	unsigned long program_version;
 	struct host *last_host; /* asked for last, a reference, or NULL */
 	unsigned long host_version;
+	uint32_t last_unlink; /* the last id given to an unlink */
 	bool closing;
 
 	/* For the watchdog: odd while Lua runs; changes with every process. */
@@ -182,7 +183,7 @@ void native_fail(struct process *p, struct failure *f); /* borrowed */
 void native_arrived(struct process *p, const struct message *m);
 void native_free(struct process *p);
 
-/* -- signal.c -- */
+/* -- relation.c -- */
 /* SPAWNING: the peer is being made by another worker and cannot be reached yet. */
 enum { RELATION_MONITORS = 1, RELATION_MONITORED = 2, RELATION_LINKED = 4, RELATION_SPAWNING = 8 };
 
@@ -196,13 +197,23 @@ bool relations_monitored(const struct process *p);
 void relations_free(struct process *p);
 /* Tell everyone related that `p` ended. */
 void relations_announce(struct process *p, struct packed *value, struct failure *failure);
+/* The peer says LINK, UNLINK, UNLINKED. */
+void relation_accept_link(struct process *p, struct pid peer);
+void relation_accept_unlink(struct process *p, struct pid peer, uint32_t id);
+void relation_unlink_acknowledged(struct process *p, struct pid peer, uint32_t id);
+/* LINK_DOWN `m` arrived. True: it is for Lua; else it was nothing, or the process was failed. */
+bool relation_link_down(struct process *p, const struct message *m);
+/* Of several deadlines the earliest holds. */
+void relations_set_deadline(struct process *p, uint64_t after_ns, struct failure *failure);
+/* A request to relate that came too late. Frees `m`. */
+void signal_refuse(struct process *p, struct message *m, struct packed *value, struct failure *failure);
+
+/* -- signal.c -- */
 /* One message out of the mailbox. True when it is for Lua (caller keeps it), false when it was handled and freed. */
 bool signal_handle(struct process *p, struct message *m);
 /* Must the code that runs on the worker and cannot yield end, because another worker asked for it? Then its task is failed. heap_config.must_end. */
 bool worker_must_end(void *worker);
 struct failure *failure_terminated(void);
-/* A monitor or link request that came too late. Frees `m`. */
-void signal_refuse(struct process *p, struct message *m, struct packed *value, struct failure *failure);
 
 /* -- spawn.c -- */
 /* For a process that spawn_ahead() promised and that does not live yet; under the worker's lock. False: there is none with that pid. */

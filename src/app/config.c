@@ -79,6 +79,18 @@ static const struct key keys[] = {
 	NO_EFFECT("workspace.", "workspace replacements are not supported"),
 };
 
+/* Integers that not every number is good for. */
+static const struct range {
+	const char *path;
+	int64_t min, max;
+} ranges[] = {
+	{"supervisor.host.worker_count", 0, 256},
+	{"lua.heap_processes", 1, 1000000},
+	/* 0 asks for the default. */
+	{"dispatcher.http.max_idle_conns", 0, 1000000},
+	{"dispatcher.http.max_idle_per_host", 0, 1000000},
+};
+
 static const struct key *find_key(const char *path)
 {
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -181,6 +193,18 @@ static int parse_size(const struct value *v, int64_t *ret)
 	return value_type(v) == VALUE_STRING ? config_parse_size(value_get_string(v, NULL), ret) : -1;
 }
 
+static int check_range(const struct key *k, int64_t n, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+		const struct range *r = &ranges[i];
+
+		if (strcmp(r->path, k->path) == 0 && (n < r->min || n > r->max))
+			return err_set(e, ERR_INVALID, "%s: expected %lld to %lld, got %lld", k->path,
+				(long long)r->min, (long long)r->max, (long long)n);
+	}
+	return 0;
+}
+
 static int read_key(const struct key *k, const struct value *v, struct config *c, struct err *e)
 {
 	static const char *const wanted[] = {
@@ -211,7 +235,7 @@ static int read_key(const struct key *k, const struct value *v, struct config *c
 		if (value_type(v) != VALUE_INT)
 			break;
 		*(int64_t *)field = value_get_int(v);
-		return 0;
+		return check_range(k, value_get_int(v), e);
 	case KEY_DURATION:
 		if (value_type(v) != VALUE_STRING)
 			break;
@@ -277,12 +301,6 @@ static int read_history_type(const struct value *root, void (*warn)(const char *
 
 static int check_ranges(const struct config *c, struct err *e)
 {
-	if (c->workers < 0 || c->workers > 256)
-		return err_set(e, ERR_INVALID, "supervisor.host.worker_count: expected 0 to 256, got %lld",
-			(long long)c->workers);
-	if (c->lua_heap_processes < 1 || c->lua_heap_processes > 1000000)
-		return err_set(e, ERR_INVALID, "lua.heap_processes: expected 1 to 1000000, got %lld",
-			(long long)c->lua_heap_processes);
 	if (c->lua_heap_memory < 4 * 1024 * 1024)
 		return err_set(e, ERR_INVALID, "lua.heap_memory: expected at least 4M, got %lld bytes",
 			(long long)c->lua_heap_memory);
@@ -381,8 +399,8 @@ int config_load(const struct config_sources *src, void (*warn)(const char *text)
 	/* 0 asks for the default. */
 	c.http_timeout_ns = c.http_timeout_ns ? c.http_timeout_ns : 30 * INT64_C(1000000000);
 	c.http_idle_ns = c.http_idle_ns ? c.http_idle_ns : 90 * INT64_C(1000000000);
-	c.http_idle_max = c.http_idle_max > 0 ? c.http_idle_max : 100;
-	c.http_idle_per_host = c.http_idle_per_host > 0 ? c.http_idle_per_host : 10;
+	c.http_idle_max = c.http_idle_max ? c.http_idle_max : 100;
+	c.http_idle_per_host = c.http_idle_per_host ? c.http_idle_per_host : 10;
 	*ret = c;
 	return 0;
 fail:

@@ -30,6 +30,7 @@ static const struct kind *const kinds[] = {
 	&network_i2p_kind,
 	&network_socks5_kind,
 	&network_tailscale_kind,
+	&network_tor_kind,
 	&ns_definition_kind,
 	&ns_dependency_kind,
 	&ns_requirement_kind,
@@ -91,7 +92,7 @@ static const struct module modules[] = {
 
 const struct module_list app_modules = {modules, ARRAY_LEN(modules)};
 
-static const struct overlay_driver *const drivers[] = {&i2p_driver, &socks5_driver, &tailscale_driver};
+static const struct overlay_driver *const drivers[] = {&i2p_driver, &socks5_driver, &tailscale_driver, &tor_driver};
 
 const struct overlay_driver *const *const app_drivers = drivers;
 const size_t app_ndrivers = ARRAY_LEN(drivers);

@@ -97,6 +97,7 @@ static int bring_up(const struct start *s, const char *only, struct runtime **re
 		.ndrivers = app_ndrivers,
 		.workers = 1,
 		.network_state_dir = cfg->state_dir,
+		.network_sidecar = cfg->sidecar,
 		.history = RUNTIME_HISTORY_NONE,
 	};
 	struct entry **entries = xcalloc(s->entries.count + 1, sizeof(*entries));

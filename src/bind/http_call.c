@@ -7,6 +7,7 @@
 #include "bind/http_text.h"
 #include "bind/route.h"
 #include "engine/lua_api.h"
+#include "http/url.h"
 
 /* -- the worker's client -- */
 
@@ -56,10 +57,14 @@ static int judge_address(void *arg, const struct addr *a, struct err *e)
 static int judge_redirect(void *arg, const char *url, struct err *e)
 {
 	const struct http_exchange *x = arg;
+	struct buf shown = BUF_INIT;
 
 	if (frame_allows(x->node, x->frame, "http_client.request", url))
 		return 0;
-	return err_set(e, ERR_PERMISSION_DENIED, "not allowed: %s", url);
+	http_url_add_masked(url, &shown);
+	err_set(e, ERR_PERMISSION_DENIED, "not allowed: %s", buf_str(&shown));
+	buf_done(&shown);
+	return -1;
 }
 
 /* -- the exchange -- */
@@ -158,6 +163,22 @@ struct http_exchange *http_exchange_start(lua_State *L, const struct http_build 
 	}
 	x->call = http_client_start(client, &req, exchange_done, x);
 	return x;
+}
+
+struct http_exchange *http_exchange_failed(const struct err *e)
+{
+	struct http_exchange *x = xcalloc(1, sizeof(*x));
+
+	x->over = x->failed = true;
+	x->failure = failure_from_err(e);
+	return x;
+}
+
+int http_raise_cannot_wait(lua_State *L)
+{
+	return raise_text(L,
+		"http_client: a request waits, which is not possible here (chunk level, metamethod, sort or "
+		"gsub callback)");
 }
 
 void http_exchange_free(struct http_exchange *x)

@@ -23,7 +23,7 @@ struct http_exchange {
 	bool over;
 	bool failed;
 	struct failure *failure;
-	char *overlay_id; /* for the error's details; NULL = clear network */
+	char *overlay_id;      /* for the error's details; NULL = clear network */
 	const char *chosen_by; /* route.h */
 	const char *isolation;
 	bool wants_route;
@@ -38,10 +38,15 @@ struct http_exchange {
 /* Begin the exchange; `done` runs later on this worker, unless it is freed first. Raises nothing. */
 struct http_exchange *http_exchange_start(
 	struct lua_State *L, const struct http_build *b, http_exchange_fn *done, void *arg);
+/* One that failed before it began; `done` does not run. */
+struct http_exchange *http_exchange_failed(const struct err *e);
 /* At any time: aborts what still runs. NULL is fine. */
 void http_exchange_free(struct http_exchange *x);
 /* Push the response table of a successful exchange; a stream takes over the call. */
 void http_exchange_push(struct lua_State *L, struct http_exchange *x);
+
+/* Raise that a request waits where that is not possible. */
+int http_raise_cannot_wait(struct lua_State *L);
 
 /* For generation.h. */
 void http_exchange_drop_generation(struct worker *w, uint64_t generation, bool all);

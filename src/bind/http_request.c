@@ -1,5 +1,6 @@
 #include "bind/http_request.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/base64.h"
 #include "base/duration.h"
 #include "base/secret.h"
+#include "bind/denial.h"
 #include "bind/http_text.h"
 #include "engine/lua_api.h"
 #include "http/canonical.h"
@@ -343,6 +345,17 @@ static void keep_credentials(struct http_build *b, const char *url)
 	b->password = secret_new(colon + 1, (size_t)(at - colon - 1));
 }
 
+const char *http_push_method(lua_State *L, const char *method, size_t len)
+{
+	luaL_Buffer buf;
+
+	luaL_buffinit(L, &buf);
+	for (size_t i = 0; i < len; i++)
+		luaL_addchar(&buf, (char)toupper((unsigned char)method[i]));
+	luaL_pushresult(&buf);
+	return lua_tostring(L, -1);
+}
+
 void http_build_read(lua_State *L, struct http_build *b, const char *method, const char *url, int options)
 {
 	struct pairs query;
@@ -415,7 +428,7 @@ static int authorize_literal(lua_State *L, const struct http_build *b, struct er
 	return rc;
 }
 
-static int choose_overlay(lua_State *L, struct http_build *b, struct err *e)
+int http_build_choose_overlay(lua_State *L, struct http_build *b, struct err *e)
 {
 	const struct node *n = current_node(L);
 	int rc = b->overlay_id ? node_overlay(n, b->overlay_id, &b->overlay, e)
@@ -441,7 +454,15 @@ int http_build_authorize(lua_State *L, struct http_build *b, struct err *e)
 		b->select_denied = true;
 		return err_set(e, ERR_PERMISSION_DENIED, "not allowed: network %.256s", b->overlay_id);
 	}
-	if (http_build_authorize_url(L, b, e) < 0 || authorize_literal(L, b, e) < 0)
+	if (http_build_authorize_url(L, b, e) < 0)
 		return -1;
-	return choose_overlay(L, b, e);
+	return authorize_literal(L, b, e);
+}
+
+int http_build_push_refusal(lua_State *L, struct http_build *b, const struct err *e)
+{
+	int n = b->select_denied ? push_nil_and_denial(L, e, "network.select", b->overlay_id) : push_nil_and_err(L, e);
+
+	http_build_done(b);
+	return n;
 }

@@ -36,10 +36,16 @@ struct http_build *http_build_push(struct lua_State *L);
 /* Read method, URL and the options table at `options` (0: none). Fields of the wrong type count as absent. No permission is checked yet. */
 void http_build_read(struct lua_State *L, struct http_build *b, const char *method, const char *url, int options);
 
-/* The permission checks of one request, in order, and its overlay; fills req.overlay. PERMISSION_DENIED "not allowed: …". */
+/* The permission checks of one request, in order. PERMISSION_DENIED "not allowed: …". */
 int http_build_authorize(struct lua_State *L, struct http_build *b, struct err *e);
 /* The one check a batch makes before all others. */
 int http_build_authorize_url(struct lua_State *L, const struct http_build *b, struct err *e);
+/* The overlay the request takes, into req.overlay. INTERNAL: it does not exist; INVALID: it cannot lead to a Unix socket. */
+int http_build_choose_overlay(struct lua_State *L, struct http_build *b, struct err *e);
+/* Push nil and what http_build_authorize() or http_build_choose_overlay() said; the build is done. */
+int http_build_push_refusal(struct lua_State *L, struct http_build *b, const struct err *e);
+/* Push a method in upper case and return it; it lives on the stack. */
+const char *http_push_method(struct lua_State *L, const char *method, size_t len);
 
 void http_build_done(struct http_build *b);
 

@@ -54,19 +54,25 @@ static int l_set_status(lua_State *L)
 {
 	struct exchange *x = http_check_response(L);
 	lua_Integer code = luaL_checkinteger(L, 2);
-	char text[96];
+	char text[128];
 
 	if (!x)
 		return push_over(L);
 	if (exchange_is_committed(x))
 		return http_push_response_err(L, ERR_INVALID, "cannot set status after headers are sent");
-	if (code < 200 || code > 999) {
-		snprintf(text, sizeof(text), "invalid status code %lld: a final status has a number from 200 to 999",
+	/* 100 and 101 are the server's own business. */
+	if (code < 102 || code > 999) {
+		snprintf(text, sizeof(text),
+			"invalid status code %lld: an interim status has a number from 102 to 199, a final one from "
+			"200 to 999",
 			(long long)code);
 		return http_push_response_err(L, ERR_INVALID, text);
 	}
-	/* Fails only when the client left, and then nobody is there to be told. */
-	exchange_commit(x, (unsigned)code);
+	/* Either fails only when nobody is there to be told: the client left, or is too old for interim responses. */
+	if (code < 200)
+		exchange_interim(x, (unsigned)code);
+	else
+		exchange_commit(x, (unsigned)code);
 	exchange_mark_handled(x);
 	return push_done(L);
 }

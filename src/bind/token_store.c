@@ -69,9 +69,9 @@ static void unref_store(void *object)
 
 const struct instance_type token_store_type = {"token store", ref_store, unref_store};
 
-static int read_config(
-	struct token_store *ts, struct env *env, const struct entry *entry, const struct value *data, struct err *e)
+static int read_config(struct token_store *ts, struct env *env, const struct entry *entry, struct err *e)
 {
+	const struct value *data = entry->data;
 	int64_t length = TOKEN_RANDOM_BYTES_DEFAULT;
 	const char *store = "";
 
@@ -93,18 +93,10 @@ static int read_config(
 int token_store_new(struct env *env, const struct entry *entry, struct token_store **ret, struct err *e)
 {
 	struct token_store *ts = xcalloc(1, sizeof(*ts));
-	struct value *data;
-	int rc;
 
 	refcount_init(&ts->refs);
 	ts->id = xstrdup(entry->id);
-	/* The store gets the values, the entry keeps its placeholders: the key is secret. */
-	rc = env_expand(env, entry->ns, entry->data, &data, e);
-	if (rc == 0) {
-		rc = read_config(ts, env, entry, data, e);
-		value_unref(data);
-	}
-	if (rc < 0) {
+	if (read_config(ts, env, entry, e) < 0) {
 		token_store_unref(ts);
 		return err_prefix(e, "failed to decode token store config: invalid configuration");
 	}

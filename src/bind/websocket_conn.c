@@ -308,8 +308,8 @@ static void drop(struct conn *c)
 	websocket_free(c->ws);
 	c->ws = NULL;
 	list_remove(&c->link);
-	while (!list_is_empty(&c->waits)) {
-		struct conn_wait *w = list_entry(c->waits.next, struct conn_wait, link);
+	list_for_each_safe(l, tmp, &c->waits) {
+		struct conn_wait *w = list_entry(l, struct conn_wait, link);
 
 		decide(w, w->is_close);
 	}

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "registry/env.h"
 #include "registry/internal.h"
 
 struct apply {
@@ -106,47 +107,111 @@ static int run_prepare(struct apply *a, struct err *e)
 
 /* -- handlers ------------------------------------------------------------------------------------- */
 
+/* The entry that handlers get for `e`, a new reference. */
+static int expand(struct registry *r, const struct kind *k, struct entry *e, struct entry **ret, struct err *err)
+{
+	struct value *data;
+
+	if (!e->data)
+		return err_set(err, ERR_INVALID, "configuration data is required");
+	if (!r->env) {
+		*ret = entry_ref(e);
+		return 0;
+	}
+	if (env_expand_except(r->env, e->ns, e->data, k->verbatim, &data, err) < 0)
+		return -1;
+	if (data != e->data) {
+		*ret = entry_with_data(e, data);
+		return 0;
+	}
+	value_unref(data);
+	*ret = entry_ref(e);
+	return 0;
+}
+
+/* The one its handler has now. */
+static struct entry *expanded_of(struct registry *r, struct entry *e)
+{
+	struct entry *x = map_get(r->expanded, e->id);
+
+	return x ? x : e;
+}
+
+/* Takes `x`, which its handler has from now on in place of `e`; NULL: it has none. */
+static void set_expanded(struct registry *r, const struct entry *e, struct entry *x)
+{
+	struct entry *before;
+
+	if (x && x != e) {
+		before = map_set(r->expanded, e->id, x);
+	} else {
+		before = map_remove(r->expanded, e->id);
+		entry_unref(x);
+	}
+	entry_unref(before);
+}
+
 static int handle_add(struct apply *a, struct entry *e, struct err *err)
 {
 	const struct kind *k = kind_find(a->r->kinds, e->kind);
+	struct entry *x;
 
 	if (!k)
 		return kind_refuse(a->r->kinds, e->kind, err);
 	if (!k->add)
 		return 0;
-	if (!e->data)
-		return err_set(err, ERR_INVALID, "configuration data is required");
-	return k->add(a->r->rt, e, err);
+	if (expand(a->r, k, e, &x, err) < 0)
+		return -1;
+	if (k->add(a->r->rt, x, err) < 0) {
+		entry_unref(x);
+		return -1;
+	}
+	set_expanded(a->r, e, x);
+	return 0;
 }
 
-static void handle_remove(struct apply *a, struct entry *e)
+void remove_entry(struct registry *r, struct entry *e)
 {
-	const struct kind *k = kind_find(a->r->kinds, e->kind);
+	const struct kind *k = kind_find(r->kinds, e->kind);
 
 	if (k && k->remove)
-		k->remove(a->r->rt, e);
+		k->remove(r->rt, expanded_of(r, e));
+	set_expanded(r, e, NULL);
+}
+
+static int replace(struct apply *a, const struct kind *k, struct entry *before, struct entry *x, struct err *err)
+{
+	struct err again;
+
+	if (k->update)
+		return k->update(a->r->rt, before, x, err);
+	if (k->remove)
+		k->remove(a->r->rt, before);
+	if (k->add(a->r->rt, x, err) == 0)
+		return 0;
+	if (k->add(a->r->rt, before, &again) < 0)
+		log_error("registry", "an entry could not be put back after its replacement failed",
+			LOG_STR("entry", before->id), LOG_STR("error", again.text));
+	return -1;
 }
 
 static int handle_update(struct apply *a, struct entry *old, struct entry *e, struct err *err)
 {
 	const struct kind *k = kind_find(a->r->kinds, e->kind);
-	struct err again;
+	struct entry *x;
 
 	if (!k)
 		return kind_refuse(a->r->kinds, e->kind, err);
 	if (!k->add)
 		return 0;
-	if (!e->data)
-		return err_set(err, ERR_INVALID, "configuration data is required");
-	if (k->update)
-		return k->update(a->r->rt, old, e, err);
-	handle_remove(a, old);
-	if (k->add(a->r->rt, e, err) == 0)
-		return 0;
-	if (k->add(a->r->rt, old, &again) < 0)
-		log_error("registry", "an entry could not be put back after its replacement failed",
-			LOG_STR("entry", old->id), LOG_STR("error", again.text));
-	return -1;
+	if (expand(a->r, k, e, &x, err) < 0)
+		return -1;
+	if (replace(a, k, expanded_of(a->r, old), x, err) < 0) {
+		entry_unref(x);
+		return -1;
+	}
+	set_expanded(a->r, e, x);
+	return 0;
 }
 
 /* -- operations ----------------------------------------------------------------------------------- */
@@ -179,7 +244,7 @@ static void leave_now(struct apply *a, const char *id)
 	struct change *c = map_remove(a->leaving, id);
 
 	if (c)
-		handle_remove(a, c->previous);
+		remove_entry(a->r, c->previous);
 }
 
 static int make(struct apply *a, struct change *c, struct err *e)
@@ -225,7 +290,7 @@ static int undo(struct apply *a, const struct change *c, struct err *e)
 	if (c->type == CHANGE_UPDATE)
 		return handle_update(a, c->entry, c->previous, e);
 	if (c->type == CHANGE_CREATE)
-		handle_remove(a, c->entry);
+		remove_entry(a->r, c->entry);
 	else if (map_get(a->leaving, c->entry->id) == c)
 		map_remove(a->leaving, c->entry->id);
 	else

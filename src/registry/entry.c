@@ -20,6 +20,23 @@ struct entry *entry_new(const char *id, const char *kind, struct value *meta, st
 	return e;
 }
 
+struct entry *entry_with_data(const struct entry *e, struct value *data)
+{
+	struct entry *fresh = xcalloc(1, sizeof(*fresh));
+
+	refcount_init(&fresh->refs);
+	fresh->id = xstrdup(e->id);
+	fresh->ns = xstrdup(e->ns);
+	fresh->name = xstrdup(e->name);
+	fresh->kind = xstrdup(e->kind);
+	fresh->meta = value_ref(e->meta);
+	fresh->data = data;
+	fresh->file = xstrdup(e->file);
+	fresh->line = e->line;
+	fresh->sources = e->sources ? xstrdup(e->sources) : NULL;
+	return fresh;
+}
+
 bool entry_equal(const struct entry *a, const struct entry *b)
 {
 	return a == b || (strcmp(a->id, b->id) == 0 && strcmp(a->kind, b->kind) == 0 && value_equal(a->meta, b->meta) &&

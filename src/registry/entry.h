@@ -27,6 +27,8 @@ struct entry {
 /* An entry made at run time. Texts are copied; takes `meta` and `data`; NULL for no meta, no data. A bare name has
  * ns "", its id is ":name". */
 struct entry *entry_new(const char *id, const char *kind, struct value *meta, struct value *data);
+/* A new entry like `e` with other data, which it takes. */
+struct entry *entry_with_data(const struct entry *e, struct value *data);
 /* Same id, kind, meta and data; where it was written does not count. */
 bool entry_equal(const struct entry *a, const struct entry *b);
 

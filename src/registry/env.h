@@ -117,6 +117,9 @@ int env_field(struct env *env, const char *ns, const struct value *data, const c
  * Everything else stays a string, whatever it looks like: a password of digits is still a password. Keys of maps
  * are not looked at. */
 int env_expand(struct env *env, const char *ns, const struct value *data, struct value **ret, struct err *e);
+/* The same, but the field `verbatim` of the map `data` stays as it is. NULL: none does. */
+int env_expand_except(struct env *env, const char *ns, const struct value *data, const char *verbatim,
+	struct value **ret, struct err *e);
 
 /* Call `fn` with each NAME that placeholders in `data` mention. */
 void env_references(const struct value *data, void (*fn)(void *arg, const char *name), void *arg);

@@ -128,6 +128,7 @@ struct expansion {
 	struct env *env;
 	const char *ns;
 	size_t left; /* bytes that may still come out of placeholders */
+	const char *verbatim; /* a field of the uppermost map, NULL: none */
 };
 
 /* malloc'd; *ret_fell_back: no variable, so the text is the fallback's. */
@@ -283,8 +284,12 @@ static int expand_children(
 		char *path =
 			is_list ? xasprintf("%s[%zu]", field, i) : xasprintf("%s%s%s", field, field[0] ? "." : "", key);
 		struct value *fresh = NULL;
-		int rc = expand_tree(x, item, path, &fresh, e);
+		int rc = 0;
 
+		if (x->verbatim && !is_list && !field[0] && strcmp(key, x->verbatim) == 0)
+			fresh = value_ref((struct value *)item);
+		else
+			rc = expand_tree(x, item, path, &fresh, e);
 		free(path);
 		if (rc < 0) {
 			value_unref(copy);
@@ -316,11 +321,17 @@ static int expand_tree(struct expansion *x, const struct value *v, const char *f
 	return 0;
 }
 
-int env_expand(struct env *env, const char *ns, const struct value *data, struct value **ret, struct err *e)
+int env_expand_except(struct env *env, const char *ns, const struct value *data, const char *verbatim,
+	struct value **ret, struct err *e)
 {
-	struct expansion x = {env, ns, ENV_EXPANDED_BYTES_MAX};
+	struct expansion x = {.env = env, .ns = ns, .left = ENV_EXPANDED_BYTES_MAX, .verbatim = verbatim};
 
 	return expand_tree(&x, data, "", ret, e);
+}
+
+int env_expand(struct env *env, const char *ns, const struct value *data, struct value **ret, struct err *e)
+{
+	return env_expand_except(env, ns, data, NULL, ret, e);
 }
 
 void env_references(const struct value *data, void (*fn)(void *arg, const char *name), void *arg)

@@ -41,6 +41,8 @@ struct registry {
 	const struct registry_watcher *watcher;
 	void *watcher_arg;
 	struct history *history;   /* NULL: none is kept */
+	struct env *env;           /* of placeholders; NULL: none are replaced */
+	struct map *expanded;      /* id -> the entry its handler has, where that is another one; main thread's */
 	bool applying;             /* main thread's */
 	const struct map *leaving; /* ids that the change under way deletes, while its `prepare` hooks run */
 	uint64_t last_version;     /* the highest ever given out; main thread's */
@@ -50,6 +52,9 @@ struct registry {
 };
 
 /* -- apply.c -- */
+/* Through its kind. */
+void remove_entry(struct registry *r, struct entry *e);
+
 struct apply_mode {
 	bool loading; /* words of a start */
 	/* What makes it last, once every handler has agreed; may be NULL. */

@@ -2,7 +2,8 @@
  * kind.h - what a kind of entry does. app/ lists all kinds in one array.
  *
  * Handlers run on the main thread, one at a time. `rt` is what the program handed to the registry (the runtime); lower
- * rooms never look inside. A handler validates the entry's data whole before it changes anything; its error names the
+ * rooms never look inside. What a handler gets is the entry with the placeholders in its data replaced (env.h); `old`
+ * and what is removed are as they were when they were added. The registry itself keeps and shows the placeholders. A handler validates the entry's data whole before it changes anything; its error names the
  * field. ERR_NOT_FOUND means "something it refers to is not there yet": the entry is tried again after the others.
  */
 #ifndef REGISTRY_KIND_H
@@ -16,6 +17,9 @@ struct runtime;
 
 struct kind {
 	const char *name; /* exact: "process.host" */
+	/* One field of the data that handlers get as it is written, placeholders and all: the text of a program, or secrets
+	 * that are wiped after use. NULL: none. */
+	const char *verbatim;
 	/* NULL: the kind lives in the registry only. */
 	int (*add)(struct runtime *rt, struct entry *e, struct err *err);
 	/* The replacement is built first; on failure the old one stays. NULL: remove + add. */

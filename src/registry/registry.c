@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "registry/internal.h"
 
 struct registry *registry_new(const struct kind_list *kinds, struct runtime *rt)
@@ -12,6 +13,7 @@ struct registry *registry_new(const struct kind_list *kinds, struct runtime *rt)
 	struct registry *r = xcalloc(1, sizeof(*r));
 
 	r->kinds = kinds;
+	r->expanded = map_new();
 	r->rt = rt;
 	pthread_mutex_init(&r->lock, NULL);
 	r->current = snapshot_new(NULL, 0, 0);
@@ -27,13 +29,8 @@ static void remove_all(struct registry *r)
 	for (size_t i = 0; i < s->count; i++)
 		changes_add(&c, CHANGE_DELETE, s->items[i], s->items[i]);
 	changes_sort(&c, s);
-	for (size_t i = 0; i < c.count; i++) {
-		struct entry *e = c.items[i].entry;
-		const struct kind *k = kind_find(r->kinds, e->kind);
-
-		if (k && k->remove)
-			k->remove(r->rt, e);
-	}
+	for (size_t i = 0; i < c.count; i++)
+		remove_entry(r, c.items[i].entry);
 	changes_done(&c);
 }
 
@@ -42,11 +39,17 @@ void registry_free(struct registry *r)
 	if (!r)
 		return;
 	remove_all(r);
+	map_free(r->expanded, NULL); /* empty by now */
 	history_free(r->history);
 	snapshot_unref(r->current);
 	snapshot_unref(r->baseline);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
+}
+
+void registry_set_env(struct registry *r, struct env *env)
+{
+	r->env = env;
 }
 
 void registry_set_history(struct registry *r, struct history *h)

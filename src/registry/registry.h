@@ -17,6 +17,7 @@
 #include "registry/entry.h"
 #include "registry/kind.h"
 
+struct env;
 struct history;
 struct registry;
 struct snapshot;
@@ -25,6 +26,9 @@ struct registry *registry_new(const struct kind_list *kinds, struct runtime *rt)
 /* Removes every entry through its kind, dependents first. NULL is fine. */
 void registry_free(struct registry *r);
 
+/* Where placeholders of entries take their values; borrowed, before registry_load(). Without it handlers get entries as
+ * they are written. */
+void registry_set_env(struct registry *r, struct env *env);
 /* Takes `h`; without it versions are counted and not kept. Before registry_load(). */
 void registry_set_history(struct registry *r, struct history *h);
 /* Borrowed; NULL when none is kept. Any thread. */

@@ -17,13 +17,14 @@
 #include "service/runtime.h"
 #include "value/json.h"
 
-enum { CONNECTION_MS = 5000, ASK_SECONDS = 5 };
+enum { CONNECTION_MS = 5000, REST_MS = 1000, ASK_SECONDS = 5 };
 
 struct control {
 	struct runtime *rt;
 	int dir; /* of the socket */
 	int fd;
 	struct loop_poll *poll;
+	struct loop_timer rest; /* the program is out of descriptors: accept again then */
 	struct list connections;
 	unsigned nconnections;
 };
@@ -133,6 +134,11 @@ static void on_connection(void *arg, int events)
 		loop_poll_set(c->poll, LOOP_WRITE);
 }
 
+static void on_rested(struct loop_timer *t)
+{
+	loop_poll_set(container_of(t, struct control, rest)->poll, LOOP_READ);
+}
+
 static void on_accept(void *arg, int events)
 {
 	struct control *control = arg;
@@ -140,8 +146,13 @@ static void on_accept(void *arg, int events)
 	struct connection *c;
 
 	(void)events;
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			loop_poll_set(control->poll, 0);
+			loop_timer_start_ms(&control->rest, REST_MS);
+		}
 		return;
+	}
 	if (control->nconnections >= CONTROL_CONNECTIONS_MAX || !is_trusted(fd)) {
 		close(fd);
 		return;
@@ -202,6 +213,7 @@ int control_new(struct runtime *rt, struct control **ret, struct err *e)
 	c->dir = dir;
 	c->fd = fd;
 	list_init(&c->connections);
+	loop_timer_init(&c->rest, rt->loop, on_rested);
 	c->poll = loop_poll_new(rt->loop, fd, LOOP_READ, on_accept, c);
 	*ret = c;
 	return 0;
@@ -213,6 +225,7 @@ void control_free(struct control *c)
 		return;
 	list_for_each_safe(l, tmp, &c->connections)
 		connection_free(list_entry(l, struct connection, link));
+	loop_timer_stop(&c->rest);
 	loop_poll_free(c->poll);
 	unlinkat(c->dir, "socket", 0);
 	close(c->fd);
@@ -230,10 +243,14 @@ static int nobody(struct err *e)
 static int connect_in(const char *state_dir, struct err *e)
 {
 	struct timeval limit = {.tv_sec = ASK_SECONDS};
-	char *path = xasprintf("%s/control/run", state_dir);
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, rc;
 	struct sockaddr_un un;
+	int dir, fd, rc;
+	char *path;
 
+	if (!state_dir || state_dir[0] != '/')
+		return nobody(e);
+	path = xasprintf("%s/control/run", state_dir);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	free(path);
 	if (dir < 0)
 		return nobody(e);

@@ -95,11 +95,11 @@ static void on_accept(void *arg, int fd, const struct listen_peer *peer)
 static void fail_listen(struct http_network *n, const struct err *e)
 {
 	n->why = *e;
-	/* INVALID words of the gate are complete; whatever else a driver says is its own. */
-	if (e->kind != ERR_INVALID || strncmp(e->text, "network driver", 14) != 0) {
-		n->why.kind = ERR_INTERNAL;
-		err_prefix(&n->why, "overlay listen failed: %.256s", n->id);
-	}
+	/* The configuration is wrong, not the listener. */
+	if (e->code && strcmp(e->code, "no_auto_tls") == 0)
+		return;
+	n->why.kind = ERR_INTERNAL;
+	err_prefix(&n->why, "overlay listen failed: %.256s", n->id);
 }
 
 static void on_failed(void *arg, const struct err *e)

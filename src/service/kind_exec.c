@@ -43,21 +43,15 @@ static struct value *field_of(const struct value *data, const char *name)
 static int native_add(struct runtime *rt, struct entry *e, struct err *err)
 {
 	const char *dir = NULL;
-	struct value *data;
-	int rc = -1;
 
-	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
+	if (value_read_string(e->data, "default_work_dir", &dir, err) < 0 ||
+		read_env(value_get(e->data, "default_env"), err) < 0 ||
+		read_whitelist(value_get(e->data, "command_whitelist"), err) < 0)
 		return -1;
-	if (value_read_string(data, "default_work_dir", &dir, err) == 0 &&
-		read_env(value_get(data, "default_env"), err) == 0 &&
-		read_whitelist(value_get(data, "command_whitelist"), err) == 0) {
-		instances_put(rt->node.instances, e->id, &exec_instance_type,
-			exec_native_new(dir && dir[0] ? dir : NULL, field_of(data, "default_env"),
-				field_of(data, "command_whitelist")));
-		rc = 0;
-	}
-	value_unref(data);
-	return rc;
+	instances_put(rt->node.instances, e->id, &exec_instance_type,
+		exec_native_new(dir && dir[0] ? dir : NULL, field_of(e->data, "default_env"),
+			field_of(e->data, "command_whitelist")));
+	return 0;
 }
 
 static int native_update(struct runtime *rt, struct entry *old, struct entry *e, struct err *err)

@@ -47,21 +47,15 @@ static int directory_add(struct runtime *rt, struct entry *e, struct err *err)
 {
 	struct files_root_config cfg = {0};
 	struct files_root *root;
-	struct value *data;
-	int rc;
 
-	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
+	if (read_config(e->data, &cfg, err) < 0)
 		return -1;
-	rc = read_config(data, &cfg, err);
-	if (rc == 0) {
-		rc = files_root_open(&cfg, &root, err);
+	if (files_root_open(&cfg, &root, err) < 0) {
 		/* NOT_FOUND would have the entry tried again; the folder does not come by itself. */
-		if (rc < 0 && err->kind == ERR_NOT_FOUND)
+		if (err->kind == ERR_NOT_FOUND)
 			err->kind = ERR_INVALID;
-	}
-	value_unref(data);
-	if (rc < 0)
 		return -1;
+	}
 	instances_put(rt->node.instances, e->id, &fs_instance_type, root);
 	return 0;
 }

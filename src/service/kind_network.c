@@ -4,8 +4,10 @@
  * The replacement of a changed entry is built first; when it cannot be built the old overlay stays live, and so it does until the change it is part of is
  * taken over as a whole.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "overlay/driver.h"
 #include "registry/secret_read.h"
 #include "service/kinds.h"
@@ -22,6 +24,20 @@ static const struct overlay_driver *find_driver(const struct runtime *rt, const 
 	return NULL;
 }
 
+/* A variable that is not there, or not yet: "failed to resolve auth key env var NAME". The kind stays: it has the entry tried again after the others. */
+static int no_variable(const struct value *data, const char *field, struct err *err)
+{
+	char *env_key = xasprintf("%s_env", field), *words = xstrdup(field);
+
+	for (char *c = words; *c; c++)
+		*c = *c == '_' ? ' ' : *c;
+	err_set(err, ERR_NOT_FOUND, "field '%s': failed to resolve %s env var %.256s: it is not there or has no value", env_key,
+		words, value_get_string(value_get(data, env_key), NULL));
+	free(words);
+	free(env_key);
+	return -1;
+}
+
 /* Fill in the secrets one after the other; how many are in, those are to be wiped. The others may still be the entry's own texts. */
 static int fill_secrets(struct runtime *rt, const struct overlay_driver *drv, const struct entry *e,
 	struct value **data, size_t *ret_filled, struct err *err)
@@ -30,9 +46,12 @@ static int fill_secrets(struct runtime *rt, const struct overlay_driver *drv, co
 
 	*ret_filled = 0;
 	for (; drv->secret_fields && drv->secret_fields[n]; n++) {
-		if (secret_fill(rt->node.env, e, data, drv->secret_fields[n], err) < 0)
+		if (secret_fill(rt->node.env, e, data, drv->secret_fields[n], err) < 0) {
+			if (err->kind == ERR_NOT_FOUND)
+				return no_variable(*data, drv->secret_fields[n], err);
 			return err->kind == ERR_INVALID ? err_prefix(err, "%s: failed to decode config", drv->label)
 							: -1;
+		}
 		*ret_filled = n + 1;
 	}
 	return 0;

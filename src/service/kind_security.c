@@ -11,15 +11,9 @@
 
 static int policy_add(struct runtime *rt, struct entry *e, struct err *err)
 {
-	struct entry expanded = *e; /* the same with the values of its placeholders; only looked at */
 	struct policy *p;
-	int rc;
 
-	if (env_expand(rt->node.env, e->ns, e->data, &expanded.data, err) < 0)
-		return err_prefix(err, "failed to create policy entry");
-	rc = policy_new(&expanded, &p, err);
-	value_unref(expanded.data);
-	if (rc < 0)
+	if (policy_new(e, &p, err) < 0)
 		return err_prefix(err, "failed to create policy entry");
 	policy_set_put(rt->node.policies, p);
 	return 0;

@@ -181,22 +181,16 @@ static const struct service_ops ops = {
 
 /* -- the entry --------------------------------------------------------------------------------------------- */
 
-static int open_database(struct runtime *rt, const struct entry *e, struct database **ret_db, struct err *err)
+static int open_database(const struct entry *e, struct database **ret_db, struct err *err)
 {
 	struct sqlite_fields f;
-	struct value *data;
-	int rc;
+	struct database_config cfg = {.name = e->id};
 
-	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
+	if (read_fields(&f, e->data, err) < 0)
 		return -1;
-	rc = read_fields(&f, data, err);
-	if (rc == 0) {
-		struct database_config cfg = {.name = e->id, .file = f.file, .max_lifetime_ms = lifetime_ms(&f)};
-
-		rc = database_open(&cfg, ret_db, err);
-	}
-	value_unref(data);
-	return rc;
+	cfg.file = f.file;
+	cfg.max_lifetime_ms = lifetime_ms(&f);
+	return database_open(&cfg, ret_db, err);
 }
 
 static int sqlite_add(struct runtime *rt, struct entry *e, struct err *err)
@@ -204,7 +198,7 @@ static int sqlite_add(struct runtime *rt, struct entry *e, struct err *err)
 	struct database_service *ds;
 	struct database *db;
 
-	if (open_database(rt, e, &db, err) < 0)
+	if (open_database(e, &db, err) < 0)
 		return -1;
 	ds = xcalloc(1, sizeof(*ds));
 	ds->db = db;
@@ -222,21 +216,14 @@ static int sqlite_update(struct runtime *rt, struct entry *old, struct entry *e,
 {
 	struct service *s = supervisor_find(rt->supervisor, e->id);
 	struct sqlite_fields f;
-	struct value *data;
-	int rc;
 
 	(void)old;
 	if (!s)
 		return err_set(err, ERR_NOT_FOUND, "service not found");
-	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
+	if (read_fields(&f, e->data, err) < 0 || supervisor_update_lifecycle(rt->supervisor, e, NULL, err) < 0)
 		return -1;
-	rc = read_fields(&f, data, err);
-	if (rc == 0)
-		rc = supervisor_update_lifecycle(rt->supervisor, e, NULL, err);
-	if (rc == 0)
-		database_set_max_lifetime(((struct database_service *)service_self(s))->db, lifetime_ms(&f));
-	value_unref(data);
-	return rc;
+	database_set_max_lifetime(((struct database_service *)service_self(s))->db, lifetime_ms(&f));
+	return 0;
 }
 
 static void sqlite_remove(struct runtime *rt, struct entry *e)

@@ -157,35 +157,25 @@ struct memory_fields {
 	int64_t interval_ns;
 };
 
-static int read_memory_fields(struct runtime *rt, const struct entry *e, struct memory_fields *f, struct err *err)
+static int read_memory_fields(const struct value *data, struct memory_fields *f, struct err *err)
 {
-	struct value *data;
-	int rc = -1;
-
 	*f = (struct memory_fields){0};
-	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
-		return -1;
 	if (value_read_int(data, "max_size", &f->max_size, err) < 0 || read_interval(data, &f->interval_ns, err) < 0)
-		goto out;
-	if (f->max_size < 0) {
-		err_set(err, ERR_INVALID, "max size must not be negative");
-		goto out;
-	}
+		return err_prefix(err, "invalid configuration");
+	if (f->max_size < 0)
+		return err_set(err, ERR_INVALID, "invalid configuration: max size must not be negative");
 	if (f->max_size == 0)
 		f->max_size = MAX_SIZE_DEFAULT;
 	if (f->interval_ns == 0)
 		f->interval_ns = memory_interval_ns;
-	rc = 0;
-out:
-	value_unref(data);
-	return rc < 0 ? err_prefix(err, "invalid configuration") : 0;
+	return 0;
 }
 
 static int memory_add(struct runtime *rt, struct entry *e, struct err *err)
 {
 	struct memory_fields f;
 
-	if (read_memory_fields(rt, e, &f, err) < 0)
+	if (read_memory_fields(e->data, &f, err) < 0)
 		return -1;
 	return add_service(rt, e, store_memory_new((size_t)f.max_size), f.interval_ns, NULL, err);
 }
@@ -197,7 +187,7 @@ static int memory_update(struct runtime *rt, struct entry *old, struct entry *e,
 	struct memory_fields f;
 
 	(void)old;
-	if (!ss || read_memory_fields(rt, e, &f, err) < 0 ||
+	if (!ss || read_memory_fields(e->data, &f, err) < 0 ||
 		supervisor_update_lifecycle(rt->supervisor, e, NULL, err) < 0)
 		return -1;
 	store_memory_set_max_size(ss->store, (size_t)f.max_size);
@@ -249,14 +239,13 @@ static int read_name(const struct value *data, const char *field, const char **n
 
 /* A name written out in full, or one of the entry's namespace. The database must be there: this also puts it before
  * the store. */
-static int read_database(
-	struct runtime *rt, const struct entry *e, const struct value *data, struct source **ret, struct err *err)
+static int read_database(struct runtime *rt, const struct entry *e, struct source **ret, struct err *err)
 {
 	const char *id = "";
 	struct database *db;
 	struct source *src;
 
-	if (value_read_string(data, "database", &id, err) < 0)
+	if (value_read_string(e->data, "database", &id, err) < 0)
 		return -1;
 	if (!*id)
 		return err_set(err, ERR_INVALID, "database is required");
@@ -284,28 +273,20 @@ static int make_table(struct runtime *rt, const struct entry *e, struct store **
 		.find = source_find,
 		.free_arg = source_free,
 	};
+	const struct value *data = e->data;
 	struct source *src = NULL;
-	struct value *data;
-	int rc = -1;
 
 	*interval_ns = 0;
-	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
-		return -1;
 	if (read_name(data, "table_name", &cfg.table, err) < 0 ||
 		read_name(data, "id_column_name", &cfg.id_column, err) < 0 ||
 		read_name(data, "payload_column_name", &cfg.payload_column, err) < 0 ||
 		read_name(data, "expire_column_name", &cfg.expire_column, err) < 0 ||
-		read_interval(data, interval_ns, err) < 0 || read_database(rt, e, data, &src, err) < 0) {
-		err_prefix(err, "invalid configuration");
-		goto out;
-	}
+		read_interval(data, interval_ns, err) < 0 || read_database(rt, e, &src, err) < 0)
+		return err_prefix(err, "invalid configuration");
 	cfg.find_arg = src;
 	*ret_database = xstrdup(src->id);
 	*ret_store = store_sql_new(&cfg);
-	rc = 0;
-out:
-	value_unref(data);
-	return rc;
+	return 0;
 }
 
 static int table_add(struct runtime *rt, struct entry *e, struct err *err)

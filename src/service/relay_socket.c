@@ -214,6 +214,9 @@ static void change_target(struct relay_socket *c, const char *text)
 		return;
 	}
 	relay_leave(r, before);
+	/* The old one may have ended just now, and the client been told to wait for the news of that. */
+	if (!c->delivery)
+		websocket_resume(c->ws);
 }
 
 static int control(struct relay_socket *c, const struct value *map, struct err *e)

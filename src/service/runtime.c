@@ -84,6 +84,7 @@ int runtime_new(const struct runtime_config *cfg, struct runtime **ret_rt, struc
 	rt->node.groups = groups_new();
 	rt->node.policies = policy_set_new();
 	rt->node.registry = registry_new(cfg->kinds, rt);
+	registry_set_env(rt->node.registry, rt->node.env);
 	rt->node.default_network = rt->default_network;
 	rt->node.strict_mode = cfg->strict_mode;
 	rt->node.http = cfg->http;

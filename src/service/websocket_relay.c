@@ -40,7 +40,6 @@ static int check_origin(const struct websocket_relay *self, const struct exchang
 		origin, exchange_host(x));
 }
 
-/* Does the exchange become a connection? Otherwise it was answered, and `c` is still the caller's. */
 /* May it be upgraded, and whom shall it join? -1 with the status that says no. */
 static int check(const struct websocket_relay *self, struct exchange *x, const char *target, struct pid *ret_pid,
 	unsigned *ret_status, struct err *e)

@@ -175,6 +175,10 @@ static const struct overlay_driver deaf_driver = {FAKE_DRIVER, .no_listen = "it 
 	"   middleware: [network_identity], options: {network_identity.prefix: 'tail:'}}\n"                           \
 	"- {name: who.http, kind: http.endpoint, meta: {router: 'app:api'}, method: GET, path: /who, func: "          \
 	"'app:who'}\n"                                                                                                \
+	"- {name: strict, kind: http.router, meta: {server: 'app:web'}, prefix: /strict,\n"                           \
+	"   middleware: [network_identity], options: {network_identity.groups: 'app:nobody'}}\n"                      \
+	"- {name: strict.http, kind: http.endpoint, meta: {router: 'app:strict'}, method: GET, path: /who, func: "    \
+	"'app:who'}\n"                                                                                                \
 	"- name: who\n"                                                                                               \
 	"  kind: function.lua\n"                                                                                      \
 	"  method: main\n"                                                                                            \
@@ -186,7 +190,7 @@ static const struct overlay_driver deaf_driver = {FAKE_DRIVER, .no_listen = "it 
 	"      local req, res = http.request(), http.response()\n"                                                    \
 	"      local peer, actor = req:peer_identity(), security.actor()\n"                                           \
 	"      res:write(req:remote_addr() .. ' ' .. (peer and peer.node or '-') .. ' ' .. (actor and actor:id() or " \
-	"'-'))\n"                                                                                                     \
+	"'-') .. ' ' .. (security.scope() and 'bound' or 'free'))\n"                                                  \
 	"    end }\n"
 
 struct trial {
@@ -272,9 +276,9 @@ static void wait_for_state(struct trial *p, const char *state, char details[stat
 }
 
 /* The body of an answer; "" when there is none. */
-static void get_who(char out[static 256])
+static void get_who(const char *path, char out[static 256])
 {
-	static const char request[] = "GET /who HTTP/1.1\r\nHost: fake\r\nConnection: close\r\n\r\n";
+	char request[128];
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct timeval limit = {.tv_sec = 10};
 	char all[4096] = "", *body;
@@ -283,10 +287,11 @@ static void get_who(char out[static 256])
 	ssize_t n;
 
 	out[0] = '\0';
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: fake\r\nConnection: close\r\n\r\n", path);
 	in.sin_port = htons((uint16_t)atomic_load(&net.port));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) == 0 &&
-		send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0) {
+		send(fd, request, strlen(request), MSG_NOSIGNAL) > 0) {
 		while (len < sizeof(all) - 1 && (n = recv(fd, all + len, sizeof(all) - 1 - len, 0)) > 0)
 			len += (size_t)n;
 	}
@@ -301,13 +306,14 @@ static void get_who(char out[static 256])
 static void told_address(struct trial *p, char out[static 64])
 {
 	struct value *all = overlay_set_describe(p->rt->node.overlays);
-	const struct value *l = value_at(value_get(value_at(all, 0), "listening"), 0);
-	const struct value *address = value_get(l, "address");
+	const struct value *listening = value_get(value_at(all, 0), "listening");
 
 	out[0] = '\0';
-	if (address) {
+	if (value_count(listening) > 0) {
+		const struct value *l = value_at(listening, 0);
+
 		assert_string_equal(value_get_string(value_get(l, "service"), NULL), "app:web");
-		snprintf(out, 64, "%s", value_get_string(address, NULL));
+		snprintf(out, 64, "%s", value_get_string(value_get(l, "address"), NULL));
 	}
 	value_unref(all);
 }
@@ -325,11 +331,14 @@ static void serve(struct trial *p)
 	told_address(p, text);
 	assert_string_equal(text, "fake.example:80");
 	atomic_store(&net.vouches, false);
-	get_who(text);
-	assert_non_null(strstr(text, "100.64.0.9:4711 - -"));
+	get_who("/who", text);
+	assert_non_null(strstr(text, "100.64.0.9:4711 - - free"));
 	atomic_store(&net.vouches, true);
-	get_who(text);
-	assert_non_null(strstr(text, "100.64.0.9:4711 laptop tail:ann@example.com"));
+	get_who("/who", text);
+	assert_non_null(strstr(text, "100.64.0.9:4711 laptop tail:ann@example.com free"));
+	/* Named groups that are not there allow nothing; an actor without a scope could do everything. */
+	get_who("/strict/who", text);
+	assert_non_null(strstr(text, "100.64.0.9:4711 laptop peer:ann@example.com bound"));
 }
 
 static void test_requests_through_a_network(void **state)
@@ -349,7 +358,7 @@ static void lose_and_serve(struct trial *p)
 		for (int i = 0; i < 2000 && atomic_load(&net.listens) == round; i++)
 			usleep(5000);
 		wait_for_state(p, "running", text);
-		get_who(text);
+		get_who("/who", text);
 		assert_non_null(strstr(text, "100.64.0.9:4711"));
 	}
 }
