@@ -83,6 +83,13 @@ class Rig:
             return facts[name]
         raise AttributeError(name)
 
+    def say(self, words):
+        """A command on the rig's standard input, obeyed when this returns."""
+        self.proc.stdin.write(words.encode() + b"\n")
+        self.proc.stdin.flush()
+        answer = json.loads(self.proc.stdout.readline())
+        assert answer == {"done": words}, answer
+
     def said(self):
         self.stderr.seek(0)
         return self.stderr.read()[-2000:]
@@ -213,7 +220,11 @@ def microsocks():
 # -- Tor -----------------------------------------------------------------------------------------------------------------
 
 class Tor:
-    """The private Tor network: .socks, .control; its exits know all names under exit-only.test (127.0.0.1), nobody else does."""
+    """The private Tor network: .socks, .control; its exits know all names under exit-only.test (127.0.0.1), nobody else does.
+
+    .second: a second client ({"socks", "control", "cookie", "password", "socket"}), which .say("kill second"), "start second", "stop second"
+    and "go second" are about.
+    """
 
     def __init__(self, directory):
         log = str(directory / "tor_dns.jsonl")
@@ -230,8 +241,11 @@ class Tor:
 
     def wait_ready(self):
         self.rig.wait_ready(260)
-        self.socks, self.control = self.rig.socks, self.rig.control
+        self.socks, self.control, self.second = self.rig.socks, self.rig.control, self.rig.second
         return self
+
+    def say(self, words):
+        self.rig.say(words)
 
     def stop(self):
         self.rig.stop()
@@ -294,17 +308,11 @@ class I2p:
     def stop(self):
         self.rig.stop()
 
-    def say(self, words):
-        self.rig.proc.stdin.write(words.encode() + b"\n")
-        self.rig.proc.stdin.flush()
-        answer = json.loads(self.rig.proc.stdout.readline())
-        assert answer == {"done": words}, answer
-
     def cut(self, n):
-        self.say(f"cut {n}")
+        self.rig.say(f"cut {n}")
 
     def mend(self, n):
-        self.say(f"mend {n}")
+        self.rig.say(f"mend {n}")
 
 
 # Networks that need half a minute and more: each is begun once a run, early, when any test wants it.
@@ -383,11 +391,12 @@ class WatchedNetwork:
 
 @pytest.fixture
 def watched_network(tmp_path_factory):
-    """watched_network(host=["x=127.0.0.1"], ca=file): a WatchedNetwork for one test."""
+    """watched_network(host=["x=127.0.0.1"], ca=file, answers=["y.test=192.0.2.1"]): a WatchedNetwork for one test. `host` goes into the
+    file of hosts, `answers` is what the name server knows."""
     with contextlib.ExitStack() as stack:
-        def make(host=(), ca=None):
+        def make(host=(), ca=None, answers=()):
             directory = tmp_path_factory.mktemp("netns")
-            args = [w for h in host for w in ("--host", h)] + (["--ca", ca] if ca else [])
+            args = [w for h in host for w in ("--host", h)] + (["--ca", ca] if ca else []) + [w for n in answers for w in ("--answer", n)]
             return WatchedNetwork(stack.enter_context(running("netns.py", "--dir", directory, *args)))
         yield make
 

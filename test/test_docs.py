@@ -22,8 +22,6 @@ TOP = Path(__file__).resolve().parent.parent
 GUIDE = TOP / "docs" / "guide"
 LOCK = "directories:\n    modules: .wippy\n    src: ./src\n"
 FENCE = re.compile(r"^```(\w+)?(?: +(\S+))?\s*$")
-# What the HTTP server brings has pages of its own.
-ELSEWHERE = re.compile(r"^(http|websocket)(\.|$)")
 
 
 # -- reading the pages ---------------------------------------------------------------------------------------------------
@@ -189,7 +187,7 @@ return { main = function()
 def members(wippy, project):
     """What programs find: {name: type}."""
     source = (TOP / "src/app/lists.c").read_text(encoding="utf-8")
-    modules = [m for m in re.findall(r'^\t\{"(\w+)", \w+_open, \w+\},', source, re.M) if not ELSEWHERE.match(m)]
+    modules = re.findall(r'^\t\{"(\w+)", \w+_open, \w+\},', source, re.M)
     assert "http_client" in modules
     index = ("version: '1.0'\nnamespace: app\nentries:\n  - {name: terminal, kind: terminal.host, lifecycle: {auto_start: true}}\n"
              "  - {name: names, kind: process.lua, meta: {command: {name: names}}, source: file://names.lua,\n"
@@ -197,8 +195,7 @@ def members(wippy, project):
     lua = ENUMERATE.replace("MODULES", "{" + ", ".join(f'"{m}"' for m in modules) + "}")
     r = wippy.run(project({"src/_index.yaml": index, "src/names.lua": lua}), "run", "names")
     assert r.code == 0, r
-    found = dict(line.split(" ") for line in r.stdout.splitlines())
-    return {name: kind for name, kind in found.items() if not ELSEWHERE.match(name)}
+    return dict(line.split(" ") for line in r.stdout.splitlines())
 
 
 def test_every_function_is_listed(wippy, project):
@@ -215,7 +212,7 @@ def test_every_kind_is_listed(wippy, project):
     r = wippy.run(project({}), "help", "kinds")
     kinds = {line.split()[0] for line in r.stdout.splitlines() if line.startswith("  ")}
     listed = set(first_cells("registry.md", "Kinds"))
-    assert {k for k in kinds if not ELSEWHERE.match(k)} == {k for k in listed if not ELSEWHERE.match(k)}
+    assert "http.service" in kinds and kinds == listed
 
 
 def test_every_action_is_listed():
@@ -223,7 +220,7 @@ def test_every_action_is_listed():
     actions = {a for room in ("bind", "service") for f in (TOP / "src" / room).glob("*.c") for a in asked.findall(f.read_text(encoding="utf-8"))}
     listed = set(first_cells("security.md", "All actions"))
     assert "network.select" in actions
-    assert {a for a in actions - listed if not ELSEWHERE.match(a)} == set()
+    assert actions - listed == set()
 
 
 def test_every_configuration_key_is_listed():
@@ -231,11 +228,8 @@ def test_every_configuration_key_is_listed():
     read = set(re.findall(r'^\t\{"([\w.]+)", KEY_\w+', source, re.M))
     ignored = set(re.findall(r'^\tNO_EFFECT\("([\w.]+)"', source, re.M))
     assert "security.strict_mode" in read and "cluster." in ignored
-
-    def here(names):
-        return {name for name in names if not ELSEWHERE.match(name)}
-    assert here(first_cells("cli.md", "Configuration")) == here(read)
-    assert here(first_cells("cli.md", "Keys without effect")) == here(ignored)
+    assert set(first_cells("cli.md", "Configuration")) == read
+    assert set(first_cells("cli.md", "Keys without effect")) == ignored
 
 
 def test_every_command_and_flag_is_listed(wippy, project):

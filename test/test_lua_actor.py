@@ -15,7 +15,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("program", ["retry", "process_function", "pools", "upgrade", "subscribe", "messages", "spawning",
-                                     "relations", "names", "channels", "calls", "context", "misbehave", "rows"])
+                                     "relations", "crossing", "names", "channels", "calls", "context", "misbehave", "rows"])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_program(wippy, folder, program, workers):
     if program in ("misbehave", "rows") and os.environ.get("WIPPY_SANITIZER") == "thread":

@@ -737,7 +737,9 @@ def test_a_client_who_leaves_ends_the_handler(web, path):
     time.sleep(0.3)
     last = web.note(f"gone-{path}")
     time.sleep(0.3)
-    assert web.note(f"gone-{path}") == last < 1000
+    assert web.note(f"gone-{path}") == last
+    # A write in the moment of the reset says so itself.
+    assert last == "write event failed" if isinstance(last, str) else last < 1000
 
 
 def test_events_come_as_they_are_written(web):
@@ -766,7 +768,7 @@ def test_half_close(web):
         c.send("GET /late?pause=200ms HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
         c.sock.shutdown(socket.SHUT_WR)
         got = c.rest()
-    assert got == b"" or b"first\nsecond\n" in got
+    assert got.startswith(b"HTTP/1.1 ") and b"first\nsecond\n" in got
 
 
 def test_pipelining(web):

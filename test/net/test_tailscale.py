@@ -179,7 +179,48 @@ def test_the_key_of_a_variable(wippy, lua, tailnet):
     assert r.only.get("status") == 200, r
     folder = lua.write(asking("http://peer/"), overlays=[tailnet.entry(auth_key=None, auth_key_env="NOWHERE")])
     r = wippy.run(folder, "run", "go", netns=tailnet.near, env=tailnet.env)
-    assert r.code != 0 and "NOWHERE" in r.stderr and "auth_key_env" in r.stderr, r
+    assert r.code != 0 and "field 'auth_key_env': failed to resolve auth key env var NOWHERE" in r.stderr and "app:tailnet" in r.stderr, r
+
+
+REFUSES = """#!/bin/sh
+read -r config
+date +%s.%N >>"$(dirname "$0")/lives"
+echo '{"event":"state","phase":"down","reason":"invalid authkey"}'
+cat >/dev/null
+"""
+
+
+def test_a_refused_key_is_tried_again_but_seldom(wippy, lua, tailnet_entry, tmp_path, slower):
+    program = tmp_path / "refuses"
+    program.write_text(REFUSES)
+    program.chmod(0o755)
+
+    def lives():
+        return [float(line) for line in (tmp_path / "lives").read_text().split()]
+
+    # Each dial is told at once, and asks nobody anything.
+    code = """
+local function main()
+  for i = 1, 100 do
+    say(ask("http://peer/", { overlay_network = "app:tailnet", timeout = "5s" }))
+    time.sleep("10ms")
+  end
+  io.print("asked")
+  time.sleep("60s")
+end
+"""
+    with wippy.start(lua.write(code, overlays=[tailnet_entry()]), "run", "go", env={"WIPPY_TSNET": str(program)}) as running:
+        running.wait_for("asked", 20 * slower)
+        assert len(lives()) == 1
+        for v in map(json.loads, [line for line in running.stdout if line.startswith("{")]):
+            assert v["code"] == "tailscale_down" and "invalid authkey" in v["error"], v
+        wait_until(lambda: len(lives()) > 1, 20 * slower, lives)
+        time.sleep(3)
+        first, second = lives()
+        assert 7.5 <= second - first <= 12.5 + 5 * slower
+        running.signal()
+        assert running.wait() == 0
+    assert KEY not in "".join(running.stdout + running.stderr)
 
 
 def sidecars(parent):
@@ -251,8 +292,8 @@ def test_a_killed_sidecar_comes_back(wippy, lua, tailnet, slower):
         seen = len(running.stdout)
         wait_until(lambda: any('"status":200' in line for line in running.stdout[seen:]), 20 * slower, lambda: last_values(running, 5))
         codes = {json.loads(line).get("code") for line in running.stdout if line.startswith("{")} - {None}
-        # A kept-alive connection that broke is no dial; what dials meanwhile is told that the node is down.
-        assert "tailscale_down" in codes and codes <= {"tailscale_down", "tailscale_timeout"}, codes
+        # A connection that broke is no dial; what dials meanwhile is told that the node is down.
+        assert "tailscale_down" in codes and codes <= {"tailscale_down", "tailscale_timeout", "eof", "connection_reset"}, codes
         [pid] = sidecars(running.proc.pid)
         running.proc.kill()
         wait_until(lambda: not is_alive(pid), 8, lambda: "the sidecar outlived its parent")
@@ -282,6 +323,9 @@ local function main()
   say(ask("http://peer/", o))
   say({ refused = change({ control_url = "nonsense" }) })
   say(ask("http://peer/", o))
+  say({ unwritable = change({ state_dir = "/proc/nowhere/alpha" }) })
+  say(ask("http://peer/", o))
+  -- The same directory again: the new node waits for the old one's end.
   say({ changed = change({ ephemeral = true }) or "yes" })
   say(ask("http://peer/", o))
   say({ moved = change({ hostname = "gamma" }) or "yes" })
@@ -300,10 +344,11 @@ def test_a_change_replaces_the_node_and_a_bad_one_does_not(lua, tailnet):
     index.write_text(json.dumps(doc))
     r = lua.wippy.run(folder, "run", "go", netns=tailnet.near, env=tailnet.env, timeout=60)
     values = [json.loads(line) for line in r.stdout.splitlines() if line.startswith("{")]
-    assert [v.get("status") for v in values] == [200, None, 200, None, 200, None, 200], r
-    assert "invalid control_url" in values[1]["refused"] and values[3]["changed"] == values[5]["moved"] == "yes", r
+    assert [v.get("status") for v in values] == [200, None, 200, None, 200, None, 200, None, 200], r
+    assert "invalid control_url" in values[1]["refused"] and values[5]["changed"] == values[7]["moved"] == "yes", r
+    assert "tailscale: failed to start service" in values[3]["unwritable"] and "state directory" in values[3]["unwritable"], r
     remotes = [json.loads(v["body"])["remote"].split(":")[0] for v in values if v.get("body")]
-    assert remotes[0] == remotes[1] == remotes[2] != remotes[3], r
+    assert remotes[0] == remotes[1] == remotes[2] == remotes[3] != remotes[4], r
 
 
 SERVER = """
@@ -379,3 +424,13 @@ def test_nobody_else_speaks_through_the_node(wippy, lua, tailnet):
         for line in Path(f"/proc/{sidecars(running.proc.pid)[0]}/environ").read_bytes().split(b"\0"):
             assert KEY.encode() not in line
         assert KEY.encode() not in Path(f"/proc/{sidecars(running.proc.pid)[0]}/cmdline").read_bytes()
+
+
+def test_the_sidecars_own_tests(programs):
+    go = shutil.which("go")
+    if not go:
+        pytest.skip("go not found")
+    tags = ",".join((TOP / "sidecar/tags.txt").read_text().split())
+    r = subprocess.run([go, "test", "-vet=off", "-tags", tags, "."], cwd=TOP / "sidecar", capture_output=True, text=True, check=False,
+                       env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=mod"})
+    assert r.returncode == 0, r.stdout + r.stderr

@@ -312,16 +312,18 @@ ENDS = {
     "the call fails": ('local v, err = funcs.call("app:holder_f", url, "fail") say({ err ~= nil })', ""),
     "the process ends": ('process.exec("app:holder_p", "app:processes", url) say({ true })', ""),
     "the process is killed": ("""
-      local pid = process.spawn("app:holder_p", "app:processes", url, "stay")
-      time.sleep("300ms") process.terminate(pid) say({ true }) time.sleep("300ms")
+      local ready = process.listen("ready")
+      local pid = process.spawn("app:holder_p", "app:processes", url, "stay", process.pid())
+      ready:receive() process.terminate(pid) say({ true }) time.sleep("300ms")
     """, ""),
 }
 HOLDER = """
-local function main(url, how)
+local function main(url, how, boss)
   local c, err = websocket.connect(url)
   if err then error(err) end
   c:send("hello")
   c:channel():receive()
+  if boss then process.send(boss, "ready", true) end
   if how == "fail" then error("on purpose") end
   if how == "stay" then c:channel():receive() end
   return true
@@ -492,7 +494,7 @@ def test_tls(run, serve, certificates):
     # The system's own store knows nothing of that authority.
     assert "x509" in run(body, good.url).only["error"]
     plain = serve()
-    assert "error" in run(body, plain.url.replace("ws:", "wss:"), '{"dial_timeout": "3s"}').only
+    assert "error" in run(body, plain.url.replace("ws:", "wss:"), '{"dial_timeout": "500ms"}').only
 
 
 # -- permissions -----------------------------------------------------------------------------------------------------------

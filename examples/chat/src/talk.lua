@@ -8,6 +8,8 @@ end
 
 local function main()
   local bob, bob_hears = join("bob")
+  bob:send("is anybody here?")
+  bob_hears()
   local ann, ann_hears = join("ann")
   bob_hears()
   ann:send("hello, bob")

@@ -1,6 +1,7 @@
 -- Spawns ?process= (or takes the process named ?named=) and answers with the relay's header: ?header= with %PID% in place of the target's pid.
 local http = require("http")
 local json = require("json")
+local time = require("time")
 
 local function run()
     local req, res = http.request(), http.response()
@@ -9,6 +10,13 @@ local function run()
 
     if not pid and req:query("process") then
         pid = assert(process.spawn("app:" .. req:query("process"), "app:" .. (req:query("host") or "processes"), name))
+        -- The next one is to find it.
+        for _ = 1, 1000 do
+            if process.registry.lookup(name) then
+                break
+            end
+            time.sleep("2ms")
+        end
     end
     if req:query("status") then
         res:set_status(tonumber(req:query("status")))
