@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 def test_program(wippy, folder, program, workers):
     if program in ("misbehave", "rows") and os.environ.get("WIPPY_SANITIZER") == "thread":
         pytest.skip("the thread sanitizer holds back the signal that interrupts a bare loop")
-    r = wippy.run(folder, "run", program, "--set", f"supervisor.host.worker_count={workers}", timeout=60)
+    r = wippy.run(folder, "run", program, "--set", f"supervisor.host.worker_count={workers}", timeout=180)
     assert r.code == 0 and " checks, 0 failures\n" in r.stdout, r
 
 

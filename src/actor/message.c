@@ -19,39 +19,6 @@ struct message *message_new(const char *topic, size_t topic_len, struct pid from
 	return m;
 }
 
-/* Where a payload in the message's own block begins. */
-static size_t here_at(size_t topic_len)
-{
-	return (sizeof(struct message) + topic_len + 1 + 7) & ~(size_t)7;
-}
-
-/* A message whose payload has so much room and is to be written. */
-static struct message *message_new_room(const char *topic, size_t topic_len, struct pid from, size_t bytes)
-{
-	size_t at = here_at(topic_len);
-	struct message *m;
-
-	assert(topic_len <= MESSAGE_TOPIC_MAX && bytes <= PACKED_SMALL_MAX);
-	m = block_alloc(at + bytes);
-	*m = (struct message){.from = from,
-		.payload = (struct packed *)(void *)((char *)m + at),
-		.topic_len = (uint16_t)topic_len,
-		.payload_here = (uint16_t)bytes,
-		.type = MESSAGE_USER};
-	memcpy(m->topic, topic, topic_len);
-	m->topic[topic_len] = '\0';
-	return m;
-}
-
-struct message *message_new_small(
-	const char *topic, size_t topic_len, struct pid from, const struct packed_small *payload)
-{
-	struct message *m = message_new_room(topic, topic_len, from, packed_small_bytes(payload));
-
-	packed_small_put(m->payload, payload);
-	return m;
-}
-
 struct message *message_new_signal(
 	enum message_type type, struct pid from, struct packed *payload, struct failure *failure)
 {
@@ -65,14 +32,8 @@ struct message *message_new_signal(
 
 struct message *message_copy(const struct message *m)
 {
-	struct message *copy;
+	struct message *copy = message_new(m->topic, m->topic_len, m->from, packed_ref(m->payload));
 
-	if (m->payload_here) {
-		copy = message_new_room(m->topic, m->topic_len, m->from, m->payload_here);
-		packed_inline(copy->payload, m->payload);
-	} else {
-		copy = message_new(m->topic, m->topic_len, m->from, packed_ref(m->payload));
-	}
 	copy->type = m->type;
 	copy->failure = failure_keep(m->failure);
 	copy->at_seconds = m->at_seconds;
@@ -85,10 +46,6 @@ void message_free(struct message *m)
 	if (!m)
 		return;
 	failure_unref(m->failure);
-	if (m->payload_here) {
-		block_free(m, here_at(m->topic_len) + m->payload_here);
-		return;
-	}
 	packed_unref(m->payload);
 	block_free(m, sizeof(*m) + m->topic_len + 1);
 }

@@ -38,7 +38,7 @@ enum message_type {
 struct message {
 	struct message *next;
 	struct pid from;
-	struct packed *payload; /* may be NULL: none. A reference, or in this block: then nobody may take one */
+	struct packed *payload; /* a reference; may be NULL: none */
 	struct failure *failure;
 	union {
 		int64_t at_seconds; /* of events: Unix time */
@@ -49,10 +49,9 @@ struct message {
 		uint32_t unlink_id; /* of MESSAGE_UNLINK and its answer: which unlink of the sender */
 	};
 	uint16_t topic_len;
-	uint8_t type;          /* enum message_type */
-	bool counted;          /* in the receiver's quota, see quota.h */
-	uint16_t payload_here; /* bytes of the payload when it is in this block, behind the topic; else 0 */
-	char topic[];          /* NUL-terminated */
+	uint8_t type; /* enum message_type */
+	bool counted; /* in the receiver's quota, see quota.h */
+	char topic[]; /* NUL-terminated */
 };
 
 /* A reference, or NULL for NULL. */
@@ -63,9 +62,6 @@ static inline struct failure *failure_keep(struct failure *f)
 
 /* Copies the topic (at most MESSAGE_TOPIC_MAX bytes, checked by the caller); takes `payload`. */
 struct message *message_new(const char *topic, size_t topic_len, struct pid from, struct packed *payload);
-/* The same with the payload in the message's own block. */
-struct message *message_new_small(
-	const char *topic, size_t topic_len, struct pid from, const struct packed_small *payload);
 /* An event or signal: the topic is MESSAGE_EVENTS; takes `payload` and `failure` (both may be NULL). */
 struct message *message_new_signal(
 	enum message_type type, struct pid from, struct packed *payload, struct failure *failure);

@@ -149,7 +149,6 @@ static int l_send(lua_State *L)
 	struct process *self = current_process(L);
 	int n = lua_gettop(L);
 	struct packed *payload = NULL;
-	struct packed_small small;
 	struct sending *sending = NULL;
 	struct message *m;
 	const char *topic;
@@ -176,13 +175,9 @@ static int l_send(lua_State *L)
 	}
 	if (destination_at(L, 1, &to, &e) < 0 || destination_allowed(L, 1, to, "process.send", "send to", &e) < 0)
 		return push_nil_and_err(L, &e);
-	if (n == 3 && packed_small_from_lua(L, 3, &small)) {
-		m = message_new_small(topic, len, process_pid(self), &small);
-	} else {
-		if (n > 2 && packed_from_lua(L, 3, n - 2, &payload, &e) < 0)
-			return push_nil_and_err(L, &e);
-		m = message_new(topic, len, process_pid(self), payload);
-	}
+	if (n > 2 && packed_from_lua(L, 3, n - 2, &payload, &e) < 0)
+		return push_nil_and_err(L, &e);
+	m = message_new(topic, len, process_pid(self), payload);
 	if (process_send_here(self, to, m)) {
 		lua_pushboolean(L, true);
 		return end_turn(L, 1);

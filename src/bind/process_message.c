@@ -104,11 +104,8 @@ void process_message_register(lua_State *L)
 /* Takes `m`. */
 void process_push_message(lua_State *L, struct message *m)
 {
-	size_t bytes = m->payload_here;
+	size_t bytes = m->payload ? packed_inline_bytes(m->payload, MESSAGE_HERE_MAX) : 0;
 	struct message_handle *h;
-
-	if (m->payload && bytes == 0)
-		bytes = packed_inline_bytes(m->payload, MESSAGE_HERE_MAX);
 
 	if (m->payload && bytes == 0) {
 		h = handle_new_owning(L, HANDLE_MESSAGE, sizeof(*h));

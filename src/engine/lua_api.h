@@ -49,8 +49,6 @@ void lua_set_print(print_fn *fn);
 
 /* Pack `n` values starting at stack index `first`; ERR_INVALID when too large or too deep. */
 int packed_from_lua(lua_State *L, int first, int n, struct packed **ret, struct err *e);
-/* Is the value at idx a number or a short string? Then its bytes, without allocating; a string's live as long as the value. */
-bool packed_small_from_lua(lua_State *L, int idx, struct packed_small *ret);
 /* Push all values of `p`; returns how many. Raises only when memory is out or the stack is full. */
 int packed_push(lua_State *L, const struct packed *p);
 /* Push the i-th value only (nil if absent). */

@@ -210,47 +210,45 @@ static int pack_value(struct packer *p, int idx, unsigned depth)
 	return packing_tag(&p->k, PACKED_NIL, p->e);
 }
 
-bool packed_small_from_lua(lua_State *L, int idx, struct packed_small *ret)
+/* A single number or short string, which is what most messages carry. NULL: it is something else. */
+static struct packed *pack_one(lua_State *L, int idx)
 {
+	unsigned char head[2];
+	lua_Integer i;
+	lua_Number f;
+	const char *s;
 	size_t len;
 
 	switch (lua_type(L, idx)) {
 	case LUA_TNUMBER:
-		ret->data = &ret->number;
-		ret->head_len = 1;
 		if (lua_isinteger(L, idx)) {
-			ret->head[0] = PACKED_INT;
-			ret->number.i = lua_tointeger(L, idx);
-			ret->len = sizeof(ret->number.i);
-			return true;
+			head[0] = PACKED_INT;
+			i = lua_tointeger(L, idx);
+			return packed_item_new(head, 1, &i, sizeof(i));
 		}
-		ret->head[0] = PACKED_FLOAT;
-		ret->number.f = lua_tonumber(L, idx);
-		ret->len = sizeof(ret->number.f);
-		return true;
+		head[0] = PACKED_FLOAT;
+		f = lua_tonumber(L, idx);
+		return packed_item_new(head, 1, &f, sizeof(f));
 	case LUA_TSTRING:
-		ret->data = lua_tolstring(L, idx, &len);
+		s = lua_tolstring(L, idx, &len);
 		if (len > UINT8_MAX)
-			return false;
-		ret->head_len = 2;
-		ret->head[0] = PACKED_STR8;
-		ret->head[1] = ret->len = (uint8_t)len;
-		return true;
+			return NULL;
+		head[0] = PACKED_STR8;
+		head[1] = (unsigned char)len;
+		return packed_item_new(head, 2, s, len);
 	default:
-		return false;
+		return NULL;
 	}
 }
 
 int packed_from_lua(lua_State *L, int first, int n, struct packed **ret, struct err *e)
 {
-	struct packed_small small;
 	struct packer p;
 	int top = lua_gettop(L);
 
-	if (n == 1 && packed_small_from_lua(L, first, &small)) {
-		*ret = packed_small_new(&small);
+	*ret = n == 1 ? pack_one(L, first) : NULL;
+	if (*ret)
 		return 0;
-	}
 	p.L = L;
 	p.e = e;
 	packing_init(&p.k);

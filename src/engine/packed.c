@@ -10,9 +10,6 @@
 
 enum { TABLE_HEAD_BYTES = 10 };
 
-_Static_assert(
-	sizeof(struct packed) + 2 + UINT8_MAX + 3 + sizeof(uint32_t) <= PACKED_SMALL_MAX, "room for the longest");
-
 /* The ends follow the bytes, aligned. */
 static size_t ends_at(size_t len)
 {
@@ -234,15 +231,10 @@ struct packed *packing_finish(struct packing *k)
 	return p;
 }
 
-size_t packed_small_bytes(const struct packed_small *s)
+struct packed *packed_item_new(const void *head, size_t head_len, const void *data, size_t len)
 {
-	return ends_at((size_t)s->head_len + s->len) + sizeof(uint32_t);
-}
-
-struct packed *packed_small_put(void *mem, const struct packed_small *s)
-{
-	size_t total = (size_t)s->head_len + s->len;
-	struct packed *p = mem;
+	size_t total = head_len + len;
+	struct packed *p = block_alloc(ends_at(total) + sizeof(uint32_t));
 
 	refcount_init(&p->refs);
 	p->count = 1;
@@ -251,15 +243,10 @@ struct packed *packed_small_put(void *mem, const struct packed_small *s)
 	p->nfailures = 0;
 	p->failures = NULL;
 	p->ends = (uint32_t *)(void *)((char *)p + ends_at(total));
-	memcpy(p->bytes, s->head, s->head_len);
-	memcpy(p->bytes + s->head_len, s->data, s->len);
+	memcpy(p->bytes, head, head_len);
+	memcpy(p->bytes + head_len, data, len);
 	p->ends[0] = (uint32_t)total;
 	return p;
-}
-
-struct packed *packed_small_new(const struct packed_small *s)
-{
-	return packed_small_put(block_alloc(packed_small_bytes(s)), s);
 }
 
 /* -- reading ------------------------------------------------------------------------------------------- */

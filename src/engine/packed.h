@@ -33,25 +33,6 @@ size_t packed_inline_bytes(const struct packed *p, size_t max);
 /* ... and the copy made there, valid as long as `mem`, which is aligned for pointers. It is only read: no packed_ref(). */
 const struct packed *packed_inline(void *mem, const struct packed *p);
 
-/* A number or a short string, which is what most messages carry: its bytes gathered (packed_small_from_lua()), to be written wherever there is room. */
-struct packed_small {
-	const void *data; /* `number`, or the string's bytes, borrowed */
-	union {
-		int64_t i;
-		double f;
-	} number;
-	uint8_t len; /* of data */
-	uint8_t head_len;
-	uint8_t head[2];
-};
-
-enum { PACKED_SMALL_MAX = 320 };
-
-/* How much room it needs, at most PACKED_SMALL_MAX; ... */
-size_t packed_small_bytes(const struct packed_small *s);
-/* ... and the block of one payload written there: only read and copied, never referenced, valid as long as `mem`, which is aligned for pointers. */
-struct packed *packed_small_put(void *mem, const struct packed_small *s);
-
 /* Each string one value (terminal arguments). */
 struct packed *packed_from_strings(const char *const *strings, unsigned n);
 /* One value from a data tree (maps become tables with string keys, lists 1-based arrays); `v` may be NULL for no value at all. */

@@ -86,8 +86,8 @@ void packing_end_payload(struct packing *k);
 /* The finished block; the packing is empty afterwards. */
 struct packed *packing_finish(struct packing *k);
 
-/* What packing it would give, at once. */
-struct packed *packed_small_new(const struct packed_small *s);
+/* A block of one payload, an item whose bytes are `head` and then `data`: what packing it would give, at once. */
+struct packed *packed_item_new(const void *head, size_t head_len, const void *data, size_t len);
 
 /* Reads a payload. */
 struct unpacking {

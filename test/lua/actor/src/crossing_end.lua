@@ -1,13 +1,14 @@
--- Twenty times makes and breaks a link with a peer that does so, too; then one of the two makes sure of it, and the other one fails.
+-- Thousands of times makes and breaks a link with a peer that does so, too; then one of the two makes sure of it, and the other one fails.
 local function main()
   process.set_options({ trap_links = true })
-  local inbox, events = process.inbox(), process.events()
-  local payload = inbox:receive():payload()
-  local peer, sure = payload[1]:data(), payload[2]:data()
-  for i = 1, 20 do
+  local go, inbox, events = process.listen("go"), process.inbox(), process.events()
+  local told = go:receive()
+  local peer, sure = told[1], told[2]
+  for i = 1, 5000 do
     process.link(peer)
     if i % 3 ~= 0 then process.unlink(peer) end
   end
+  if not sure then process.link(peer) end
   -- All that was said before has arrived, also the answers to it.
   for _ = 1, 2 do
     process.send(peer, "sync")

@@ -28,7 +28,7 @@ local function main()
   -- Loops for ever, several of them: the others have their turn, and they can be ended.
   local spins = {}
   for i = 1, 4 do spins[i] = assert(process.spawn("app:spin", HOST)) end
-  check.between("beside endless loops", usual_delay(50), 0, 500)
+  check.between("beside endless loops", usual_delay(20), 0, 500)
   for i = 1, 4 do
     process.monitor(spins[i])
     process.terminate(spins[i])
@@ -43,7 +43,7 @@ local function main()
   -- Floods another's inbox: that one goes on, everybody else does.
   local victim = assert(process.spawn_monitored("app:drain", HOST, 200000))
   local flood = assert(process.spawn("app:flood", HOST, victim, 200000))
-  check.between("beside a flood", usual_delay(20), 0, 1000)
+  check.between("beside a flood", usual_delay(10), 0, 1000)
   local e = events:receive()
   check.same("all arrived", e.result.value, 200000)
 
