@@ -40,7 +40,8 @@ type node struct {
 	phase     string // starting, ready, degraded, down: as told last
 	state     ipn.State
 	wasUp     bool
-	problem   string // tsnet's critical error, "" = none
+	upSince   time.Time // when it came up last
+	problem   string    // tsnet's critical error, "" = none
 	loginURL  string
 	health    string
 	exitError string // why the exit node is not in use
@@ -271,7 +272,10 @@ func (n *node) tell() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	phase, reason := n.judge()
-	if phase == "ready" || phase == "degraded" {
+	if isUp(phase) {
+		if !isUp(n.phase) {
+			n.upSince = time.Now()
+		}
 		n.wasUp = true
 	}
 	n.phase = phase
@@ -281,6 +285,17 @@ func (n *node) tell() {
 	}
 	n.told = key
 	n.out.state(phase, reason, n.address, n.peers.self)
+}
+
+func isUp(phase string) bool {
+	return phase == "ready" || phase == "degraded"
+}
+
+// settlesIn is how long it takes until a node that has just come up knows all its peers and routes: they come after it.
+func (n *node) settlesIn() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return settleTime - time.Since(n.upSince)
 }
 
 // kick wakes whoever waits for a change.

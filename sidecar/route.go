@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"tailscale.com/ipn/ipnstate"
 )
@@ -64,6 +65,33 @@ var (
 	errNoSuchName = errors.New("no such name on the tailnet")
 )
 
+const (
+	settleTime = 2 * time.Second
+	settleStep = 100 * time.Millisecond
+)
+
+// routeSettled is route, asked again for as long as the node settles and the target seems to be none of the tailnet's.
+func (n *node) routeSettled(ctx context.Context, host string, port uint16) (string, error) {
+	return untilSettled(ctx, n.settlesIn, func() (string, error) {
+		return n.route(ctx, host, port)
+	})
+}
+
+func untilSettled(ctx context.Context, settlesIn func() time.Duration, route func() (string, error)) (string, error) {
+	for {
+		left := settlesIn() // before the question: the last one comes when all is known
+		target, err := route()
+		if left <= 0 || !errors.Is(err, errOutside) && !errors.Is(err, errNoSuchName) {
+			return target, err
+		}
+		select {
+		case <-time.After(min(left, settleStep)):
+		case <-ctx.Done():
+			return "", err
+		}
+	}
+}
+
 // route decides where a target is dialled: "ip:port" on the tailnet, or, without strict, the target as it is. The node runs. Nothing is sent and
 // nothing is asked of a resolver before the target is known to be within the tailnet, in a route it advertises or behind the exit node.
 func (n *node) route(ctx context.Context, host string, port uint16) (string, error) {
@@ -74,7 +102,7 @@ func (n *node) route(ctx context.Context, host string, port uint16) (string, err
 		old := n.peersOld
 		a, ok := n.peers.find(host)
 		n.mu.Unlock()
-		if !ok && old {
+		if !ok && (old || n.settlesIn() > 0) {
 			n.readPeers()
 		}
 		n.mu.Lock()

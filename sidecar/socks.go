@@ -209,7 +209,7 @@ func (n *node) dial(ctx context.Context, host string, port uint16) (net.Conn, by
 		}
 		return nil, replyTimeout
 	}
-	target, err := n.route(ctx, host, port)
+	target, err := n.routeSettled(ctx, host, port)
 	switch {
 	case errors.Is(err, errOutside):
 		return nil, replyOutside
