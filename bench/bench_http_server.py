@@ -2,10 +2,10 @@
 """The HTTP server beside others, on this machine: a Lua handler that says hello, JSON in and out, a file of 1 MB, latency, two workers, idle connections.
 
 Peers: nginx with its Lua module (its JSON row needs lua-cjson), Go's net/http with a pool of gopher-lua states, and a bare epoll loop in C. What is not
-installed is left out. All serve with WORKERS threads (default 1). The servers take turns for ROUNDS (default 3) rounds of SECONDS (default 5) of wrk with 64
-connections; a ratio is the median of the rounds' ratios, by the clock and, which a
-busy machine disturbs less, by processor time of the server. For latency, every server gets the same requests a second, half of what the slowest of them
-can do; IDLE (default 10000) connections sit after one request each. WIPPY_BIN is the program to measure.
+installed is left out. All serve with WORKERS threads (default 1). The servers take turns for ROUNDS (default 3) rounds of SECONDS (default 5) of wrk with
+64 connections; a ratio is the median of the rounds' ratios, by the clock and, which a busy machine disturbs less, by processor time of the server. For
+latency, every server gets the same requests a second, half of what the slowest of them can do; IDLE (default 10000) connections sit after one request
+each. WIPPY_BIN is the program to measure.
 """
 import contextlib
 import json
@@ -193,7 +193,8 @@ def compare(servers, title, rows, script=None):
         rate(servers, name, path, script)  # warm
     rounds = [[rate(servers, name, path, script) for _, name, path in rows] for _ in range(ROUNDS)]
     for i, (label, _, _) in enumerate(rows):
-        line = f"{title:10} {label:20} {statistics.median(r[i][0] for r in rounds):10.0f} requests/s, {statistics.median(1e6 / r[i][1] for r in rounds):7.1f} us of processor each"
+        speed, each = statistics.median(r[i][0] for r in rounds), statistics.median(1e6 / r[i][1] for r in rounds)
+        line = f"{title:10} {label:20} {speed:10.0f} requests/s, {each:7.1f} us of processor each"
         if i:
             by_time, by_processor = (statistics.median(r[0][k] / r[i][k] for r in rounds) for k in (0, 1))
             line += f"   {rows[0][0]} / it: {by_time:.2f}, by processor time {by_processor:.2f}"

@@ -30,6 +30,7 @@ build|file /etc/ssl/certs/ca-certificates.crt,/etc/pki/tls/certs/ca-bundle.crt,/
 unit|library cmocka|libcmocka-dev|cmocka
 test|library cmocka|libcmocka-dev|cmocka
 test|pytest|python3-pytest|pytest for Python 3
+test|command curl|curl|the curl program
 test|command openssl|openssl|the openssl program
 test|command tor|tor|tor and tor-gencert (a private network on this machine, for the tests)
 test|command i2pd|i2pd|i2pd, an I2P router (a private network on this machine, for the tests)
@@ -37,6 +38,7 @@ test|command danted,sockd|dante-server|dante, the SOCKS server
 test|command microsocks|microsocks|microsocks
 test|command ip|iproute2|ip, for network namespaces
 test|command tcpdump|tcpdump|tcpdump
+test|command chromium,chromium-browser,google-chrome,chrome|chromium|Chromium (the tests look at the pages of examples/ with it)
 tor|command tor|tor|tor and tor-gencert
 sidecar|command go|golang-go|Go 1.26.6 or newer, or 1.21 or newer that may fetch it
 lint|command clang-format|clang-format|clang-format

@@ -29,12 +29,15 @@ static int serve(int fd)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(argc > 1 ? atoi(argv[1]) : 0), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_port = htons(argc > 1 ? atoi(argv[1]) : 0),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int listener = socket(AF_INET, SOCK_STREAM, 0), epoll = epoll_create1(0), on = 1;
 	struct epoll_event e = {.events = EPOLLIN, .data.fd = listener}, got[64];
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(listener, (struct sockaddr *)&to, sizeof(to)) || listen(listener, 1024) || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e))
+	if (bind(listener, (struct sockaddr *)&to, sizeof(to)) || listen(listener, 1024) ||
+		epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &e))
 		return 1;
 	for (;;) {
 		int n = epoll_wait(epoll, got, 64, -1);

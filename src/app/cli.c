@@ -10,8 +10,7 @@
 #include "base/secret.h"
 
 const struct command *const commands[] = {&init_command, &run_command, &lint_command, &network_command,
-	&security_command,
-	&registry_command, &version_command, &help_command, NULL};
+	&security_command, &registry_command, &version_command, &help_command, NULL};
 
 static const struct option global_options[] = {
 	{"config", 0, OPTION_LIST, NULL, "FILE",
@@ -96,7 +95,7 @@ static void print_kinds(void)
 {
 	printf("Kinds of entries:\n\n");
 	for (size_t i = 0; i < app_kinds.count; i++)
-		printf("  %s\n", app_kinds.kinds[i]->name);
+		printf("  %-21s  %s\n", app_kinds.kinds[i]->name, app_kinds.kinds[i]->summary);
 }
 
 static int help_run(const struct cli_globals *g, int argc, char **argv, struct err *e)

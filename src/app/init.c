@@ -4,8 +4,6 @@
 #include <stdio.h>
 
 #include "app/cli.h"
-#include "app/log_output.h"
-#include "base/log.h"
 #include "registry/project.h"
 
 static struct {
@@ -32,14 +30,10 @@ static int init_run(const struct cli_globals *g, int argc, char **argv, struct e
 		return err_set(e, ERR_INVALID, "init takes no arguments, got \"%s\"", argv[0]);
 	if (!opt.src[0] || !opt.modules[0] || !opt.lock[0])
 		return err_set(e, ERR_INVALID, "--src-dir, --modules-dir and --lock-file must not be empty");
-	log_output_start(g->silent    ? LOG_FORMAT_NONE
-			 : g->console ? LOG_FORMAT_CONSOLE
-				      : LOG_FORMAT_DEFAULT,
-		g->verbose || g->very_verbose ? LOG_DEBUG : LOG_INFO);
-	log_info("init", "initializing lock file", LOG_STR("path", opt.lock), LOG_STR("src", opt.src));
 	if (project_lock_write(opt.lock, opt.src, opt.modules, e) < 0)
 		return -1;
-	log_info("init", "lock file initialized successfully", LOG_STR("path", opt.lock));
+	if (!g->silent)
+		printf("Wrote %s: definitions live in %s, modules and state in %s.\n", opt.lock, opt.src, opt.modules);
 	return EXIT_OK;
 }
 

@@ -8,11 +8,24 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "bind/contract.h"
+#include "bind/contract_entry.h"
 #include "registry/registry.h"
+
+static void *ref_entry(void *object)
+{
+	return entry_ref(object);
+}
+
+static void unref_entry(void *object)
+{
+	entry_unref(object);
+}
+
+const struct instance_type contract_entry_type = {"contract", ref_entry, unref_entry};
 
 static struct entry *find(lua_State *L, const char *id, const char *kind)
 {
-	struct entry *en = registry_get(current_node(L)->registry, id);
+	struct entry *en = instances_get(current_node(L)->instances, id, &contract_entry_type, NULL);
 
 	if (en && strcmp(en->kind, kind) == 0)
 		return en;
@@ -69,16 +82,26 @@ const struct value *binding_of_contract(const struct entry *binding, const char 
 	return NULL;
 }
 
+/* A reference; NULL when the entry there is no binding. */
+static struct entry *find_binding_at(lua_State *L, const struct snapshot *s, size_t i)
+{
+	const struct entry *e = snapshot_at(s, i);
+
+	return strcmp(e->kind, "contract.binding") == 0 ? find(L, e->id, e->kind) : NULL;
+}
+
 void push_implementations(lua_State *L, const char *contract_id)
 {
 	struct snapshot *s = registry_snapshot(current_node(L)->registry);
 	struct value *ids = value_list();
 
 	for (size_t i = 0; i < snapshot_count(s); i++) {
-		const struct entry *en = snapshot_at(s, i);
+		const char *id = snapshot_at(s, i)->id;
+		struct entry *en = find_binding_at(L, s, i);
 
-		if (strcmp(en->kind, "contract.binding") == 0 && binding_of_contract(en, contract_id))
-			value_list_append(ids, value_cstring(en->id));
+		if (en && binding_of_contract(en, contract_id))
+			value_list_append(ids, value_cstring(id));
+		entry_unref(en);
 	}
 	snapshot_unref(s);
 	value_push(L, ids);
@@ -91,15 +114,17 @@ struct entry *default_binding(lua_State *L, const char *contract_id, struct err 
 	struct entry *found = NULL;
 
 	for (size_t i = 0; i < snapshot_count(s) && !found; i++) {
-		struct entry *en = snapshot_at(s, i);
+		struct entry *en = find_binding_at(L, s, i);
 		const struct value *c, *is_default;
 
-		if (strcmp(en->kind, "contract.binding") != 0)
+		if (!en)
 			continue;
 		c = binding_of_contract(en, contract_id);
 		is_default = value_get(c, "default");
 		if (value_type(is_default) == VALUE_BOOL && value_get_bool(is_default))
-			found = entry_ref(en);
+			found = en;
+		else
+			entry_unref(en);
 	}
 	snapshot_unref(s);
 	if (!found)

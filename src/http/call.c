@@ -135,6 +135,7 @@ void http_call_free(struct http_call *call)
 	if (call->overlay)
 		overlay_unref(call->overlay);
 	buf_done(&call->body_in);
+	http_gunzip_free(call->gunzip);
 	free(call->body);
 	free(call->unix_socket);
 	free(call->origin_host);

@@ -7,9 +7,9 @@
 
 struct http_gunzip {
 	z_stream z;
-	bool begun;   /* bytes have come */
-	bool is_over; /* the last member is whole */
-	bool has_more;
+	bool begun;    /* bytes have come */
+	bool is_over;  /* the last member is whole */
+	bool has_more; /* zlib may hold output that had no room */
 };
 
 struct http_gunzip *http_gunzip_new(void)
@@ -43,8 +43,7 @@ int http_gunzip_take(struct http_gunzip *g, struct buf *in, size_t max, struct b
 {
 	int rc = Z_OK;
 
-	buf_reserve(out, max);
-	g->z.next_out = (unsigned char *)buf_data(out);
+	g->z.next_out = (unsigned char *)buf_reserve(out, max);
 	g->z.avail_out = (unsigned)max;
 	while (g->z.avail_out > 0 && rc == Z_OK && (buf_len(in) > 0 || g->has_more)) {
 		size_t n = buf_len(in) < UINT32_MAX ? buf_len(in) : UINT32_MAX;

@@ -223,6 +223,9 @@ void http_call_transfer_done(struct http_call *call, CURLcode rc)
 {
 	struct http_route *r = call->route;
 
+	/* libcurl is content with a head that ends anywhere. */
+	if (rc == CURLE_OK && !call->head.complete)
+		rc = CURLE_GOT_NOTHING;
 	if (rc == CURLE_OK || (call->redirecting && call->hop_over)) {
 		if (call->redirecting) {
 			http_call_stop(call);

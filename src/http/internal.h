@@ -8,6 +8,7 @@
  *   hop.c       its hops: dials, transfers, what comes after each
  *   transfer.c  libcurl's callbacks for a transfer
  *   stream.c    reading the body of a call bit by bit
+ *   gunzip.c    decoding it bit by bit
  *   redirect.c  what the next hop looks like
  *   errors.c    results of libcurl as sentences
  *
@@ -250,6 +251,7 @@ struct http_call {
 	http_read_fn *read_fn;
 	void *read_arg;
 	size_t read_max;
+	struct http_gunzip *gunzip; /* the body is decoded as it is read; NULL: it is not coded, or not ours to decode */
 };
 
 /* Copies what is needed of `req`. */
@@ -289,6 +291,18 @@ size_t http_call_on_body(char *data, size_t size, size_t n, void *handle);
 
 bool http_stream_has_news(const struct http_call *call);
 void http_stream_report(struct http_call *call);
+
+/* -- gunzip.c ---------------------------------------------------------------------------------------- */
+
+/* A gzip decoder (RFC 1952) that makes no more output than it is asked for: what a bomb unfolds to waits in its coded form. */
+struct http_gunzip *http_gunzip_new(void);
+void http_gunzip_free(struct http_gunzip *g);
+/* Append up to `max` decoded bytes to `out`, consuming `in`; 0, or -1 when this is no gzip. */
+int http_gunzip_take(struct http_gunzip *g, struct buf *in, size_t max, struct buf *out);
+/* May there be output without more input? */
+bool http_gunzip_has_more(const struct http_gunzip *g);
+/* Did the data end where it may end? */
+bool http_gunzip_is_whole(const struct http_gunzip *g);
 
 /* -- redirect.c -------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 #include "http/request_parse.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -203,6 +204,15 @@ static int check_field(struct request_parse *p, const char *head, uint32_t i, st
 	return 0;
 }
 
+/* What is no host and port is refused, not routed (RFC 9112 section 3.2). Its letters are in RFC 3986 section 3.2.2. */
+static bool is_host(const char *s, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr("!$%&'()*+,-.:;=[]_~", s[i]))
+			return false;
+	return true;
+}
+
 static bool hides_nul(const char *s, uint32_t len)
 {
 	for (uint32_t i = 0; i + 2 < len; i++)
@@ -219,8 +229,8 @@ static int check_target(struct request_parse *p, const char *head)
 	for (uint32_t i = 0; i < n; i++)
 		if ((unsigned char)t[i] <= 0x20 || (unsigned char)t[i] >= 0x7f)
 			return refuse(p, 400, "malformed request target");
-	if (n == 0 || (t[0] != '/' && strncasecmp(t, "http://", n < 7 ? n : 7) != 0 &&
-			      strncasecmp(t, "https://", n < 8 ? n : 8) != 0))
+	if (n == 0 || (t[0] != '/' && (n < 7 || strncasecmp(t, "http://", 7) != 0) &&
+			      (n < 8 || strncasecmp(t, "https://", 8) != 0)))
 		return refuse(p, 400, "malformed request target");
 	for (path = 0; path < n && t[path] != '?' && t[path] != '#';)
 		path++;
@@ -267,6 +277,8 @@ static int check_head(struct request_parse *p, const char *head)
 		return refuse(p, 400, "more than one Host field");
 	if (seen.hosts == 0 && !p->is_1_0)
 		return refuse(p, 400, "missing required Host header");
+	if (seen.hosts == 1 && !is_host(head + p->fields[p->host].value.at, p->fields[p->host].value.len))
+		return refuse(p, 400, "malformed Host header");
 	if (seen.lengths > 1 || seen.codings > 1 || (seen.lengths && seen.codings))
 		return refuse(p, 400, "ambiguous length of the body");
 	if (seen.codings && p->is_1_0)
@@ -333,6 +345,12 @@ enum request_parsed request_parse_head(struct request_parse *p, const char *head
 	return check_head(p, head) == 0 ? REQUEST_DONE : REQUEST_REFUSED;
 }
 
+/* As in a head: the empty line that ends the trailers is one that others might not take for it. */
+static bool ends_without_cr(const struct request_parse *p, const char *data, size_t used)
+{
+	return (used > 1 ? data[used - 2] : p->last) != '\r';
+}
+
 enum request_parsed request_parse_body(
 	struct request_parse *p, const char *data, size_t n, struct buf *into, size_t *ret_used)
 {
@@ -347,8 +365,15 @@ enum request_parsed request_parse_body(
 	rc = llhttp_execute(&p->http, data, n);
 	*ret_used = rc == HPE_OK ? n : (size_t)(llhttp_get_error_pos(&p->http) - data);
 	p->raw += *ret_used;
+	if (rc == HPE_PAUSED && p->is_done && p->length < 0 && ends_without_cr(p, data, *ret_used)) {
+		p->status = 400;
+		p->why = "a line without CR";
+		return REQUEST_REFUSED;
+	}
 	if (rc == HPE_PAUSED && p->is_done)
 		return REQUEST_DONE;
+	if (*ret_used > 0)
+		p->last = data[*ret_used - 1];
 	if (rc == HPE_OK && p->raw - p->content <= REQUEST_FRAMING_FREE + REQUEST_FRAMING_RATIO * p->content)
 		return REQUEST_MORE;
 	p->status = 400;

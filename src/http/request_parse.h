@@ -1,8 +1,9 @@
 /*
  * request_parse.h - the bytes of a connection as the head and the body of requests (RFC 9112).
  *
- * Over llhttp in its strict build; a method may be any token. Refused besides what that refuses: several Host fields or none in HTTP/1.1, folded lines, control bytes in a value, a length
- * together with a coding, codings other than chunked, a path with an encoded NUL, chunked bodies that are nearly all framing. No I/O; one request at a time:
+ * Over llhttp in its strict build; a method may be any token. Refused besides what that refuses: several Host fields or none in HTTP/1.1, one that is no host, folded lines, control bytes
+ * in a value, a length together with a coding, codings other than chunked, a path with an encoded NUL, chunked bodies that are nearly all framing, lines that end without CR. No I/O; one
+ * request at a time:
  *
  *     request_parse_begin(p);
  *     request_parse_head(p, head, &len)      with all bytes of the head so far, each time more came, until it does not answer MORE
@@ -69,6 +70,7 @@ struct request_parse {
 	uint64_t content; /* bytes of it so far */
 	uint64_t raw;     /* the same with framing */
 	bool is_done;
+	char last; /* byte that was fed before */
 };
 
 /* `p` zeroed or used before. */

@@ -72,7 +72,7 @@ struct http_server {
 	struct server_worker *workers;
 	bool started;
 	bool stopping;
-	unsigned next; /* worker for http_server_give() */
+	unsigned next;                 /* worker for http_server_give() */
 	_Atomic uint64_t told_full_ms; /* when the log was told that descriptors ran out; 0: never */
 	/* of a stop */
 	atomic_uint remaining;

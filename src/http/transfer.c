@@ -111,18 +111,23 @@ static int take_head(struct http_call *call)
 {
 	const char *coding = http_head_get(&call->head, "Content-Encoding");
 
-	call->phase = HTTP_PHASE_BODY;
 	call->route->is_http2 = call->head.is_http2;
 	if (http_route_is_full(call->route))
 		http_handle_forbid_reuse(call->handle, true);
+	/* What its caller waits for is still to come. */
 	if (http_redirect_is_wanted(&call->head)) {
 		call->redirecting = true;
 		return 0;
 	}
+	call->phase = HTTP_PHASE_BODY;
 	if (call->handle->wants_gzip && coding) {
 		if (strcasecmp(coding, "gzip") == 0) {
 			http_head_drop(&call->head, "Content-Encoding");
 			http_head_drop(&call->head, "Content-Length");
+			if (call->is_stream) {
+				http_handle_skip_decoding(call->handle, true);
+				call->gunzip = http_gunzip_new();
+			}
 		} else {
 			/* Not what was asked for: the program gets it as it came. */
 			http_handle_skip_decoding(call->handle, true);

@@ -127,7 +127,7 @@ static int next_piece(const char *s, size_t len, size_t *pos, struct piece *ret,
 struct expansion {
 	struct env *env;
 	const char *ns;
-	size_t left; /* bytes that may still come out of placeholders */
+	size_t left;          /* bytes that may still come out of placeholders */
 	const char *verbatim; /* a field of the uppermost map, NULL: none */
 };
 

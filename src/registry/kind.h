@@ -16,7 +16,8 @@
 struct runtime;
 
 struct kind {
-	const char *name; /* exact: "process.host" */
+	const char *name;    /* exact: "process.host" */
+	const char *summary; /* for people, one line: "workers that processes run on" */
 	/* One field of the data that handlers get as it is written, placeholders and all: the text of a program, or secrets
 	 * that are wiped after use. NULL: none. */
 	const char *verbatim;

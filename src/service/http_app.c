@@ -204,7 +204,7 @@ int http_app_put_router(struct http_app *a, struct runtime *rt, const struct ent
 	if (http_app_link(e, "server", &r->server, err) < 0)
 		goto fail;
 	if (!map_get(a->servers, r->server)) {
-		err_set(err, ERR_NOT_FOUND, "server not found");
+		err_set(err, ERR_NOT_FOUND, "server not found: %s", r->server);
 		goto fail;
 	}
 	if (check_prefix(a, e, r, err) < 0 ||
@@ -266,7 +266,8 @@ int http_app_put_endpoint(struct http_app *a, struct runtime *rt, const struct e
 	}
 	r = map_get(a->routers, p->router);
 	if (!r || !map_get(a->servers, r->server)) {
-		err_set(err, ERR_NOT_FOUND, r ? "server not found" : "router not found");
+		err_set(err, ERR_NOT_FOUND, r ? "server not found: %s" : "router not found: %s",
+			r ? r->server : p->router);
 		goto fail;
 	}
 	old = map_set(a->endpoints, e->id, p);
@@ -302,8 +303,9 @@ int http_app_put_mount(struct http_app *a, struct runtime *rt, const struct entr
 	if (http_mount_new(rt, e, &m, err) < 0)
 		return -1;
 	if (!map_get(a->servers, http_mount_server(m))) {
+		err_set(err, ERR_NOT_FOUND, "server not found: %s", http_mount_server(m));
 		http_mount_unref(m);
-		return err_set(err, ERR_NOT_FOUND, "server not found");
+		return -1;
 	}
 	if (is_mounted(a, rt, e->id, m)) {
 		http_mount_unref(m);

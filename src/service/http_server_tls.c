@@ -144,7 +144,7 @@ static int check_certificate(const struct value *item, size_t i, struct err *e)
 	return check_pairs(&t, where, e);
 }
 
-int server_tls_check(const struct value *tls, enum server_tls_mode *ret_mode, struct err *e)
+static int check(const struct value *tls, enum server_tls_mode *ret_mode, struct err *e)
 {
 	struct tls_texts t;
 	bool certs, mtls;
@@ -322,18 +322,32 @@ static void wipe_keys(const struct value *expanded, const struct value *plain)
 int server_tls_load(struct env *env, const char *ns, const struct value *tls, struct tls_server **server, struct err *e)
 {
 	struct value *expanded;
+	enum server_tls_mode mode;
 	int rc;
 
 	if (env_expand(env, ns, tls, &expanded, e) < 0)
 		return err_prefix(e, "tls");
-	rc = load(env, ns, expanded, server, e);
+	/* Again: variables may say something else by now, or nothing. */
+	rc = check(expanded, &mode, e);
+	if (rc == 0 && mode != SERVER_TLS_MANUAL)
+		rc = err_set(e, ERR_INVALID, "tls.mode is not manual any more: a variable has changed");
+	if (rc == 0)
+		rc = load(env, ns, expanded, server, e);
 	wipe_keys(expanded, tls);
 	value_unref(expanded);
 	return rc;
 }
 
-void server_tls_unexpand(struct value *expanded, const struct value *plain)
+int server_tls_check(
+	struct env *env, const char *ns, const struct value *tls, enum server_tls_mode *ret_mode, struct err *e)
 {
-	wipe_keys(value_get(expanded, "tls"), value_get(plain, "tls"));
+	struct value *expanded;
+	int rc;
+
+	if (env_expand(env, ns, tls, &expanded, e) < 0)
+		return err_prefix(e, "tls");
+	rc = check(expanded, ret_mode, e);
+	wipe_keys(expanded, tls);
 	value_unref(expanded);
+	return rc;
 }

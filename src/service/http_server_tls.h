@@ -25,15 +25,14 @@
 
 enum server_tls_mode { SERVER_TLS_OFF, SERVER_TLS_MANUAL, SERVER_TLS_AUTO };
 
-/* `tls`: the block with placeholders replaced; NULL: off. INVALID, the conflicting fields in words. */
-int server_tls_check(const struct value *tls, enum server_tls_mode *ret_mode, struct err *e);
+/* `tls`: the block as the entry of namespace `ns` has it, placeholders and all; NULL: off. INVALID, the conflicting fields in words. */
+int server_tls_check(
+	struct env *env, const char *ns, const struct value *tls, enum server_tls_mode *ret_mode, struct err *e);
 
 /* Of a checked block of mode manual, as its entry has it, placeholders and all: make *server (when NULL) or give it these certificates from now on. `ns`: of the
- * entry. INVALID "failed to load TLS cert/key: ...", "failed to resolve TLS env variable: NAME", "client_ca PEM contains no valid certificates". */
+ * entry. INVALID "failed to load TLS cert/key: ...", "failed to resolve TLS env variable: NAME", "client_ca PEM contains no valid certificates", and those of
+ * server_tls_check(), when variables have changed since. */
 int server_tls_load(
 	struct env *env, const char *ns, const struct value *tls, struct tls_server **server, struct err *e);
-
-/* Wipe the keys in `expanded`, made by env_expand() of `plain`, a map that may hold a block `tls`; then drop it. Nobody else holds it. */
-void server_tls_unexpand(struct value *expanded, const struct value *plain);
 
 #endif

@@ -16,12 +16,14 @@
  *           context_required: [language]     # keys of the context without which no method is called
  *           default: true                    # what opening the contract itself gives; of several the first by id
  *
- * The registry's entries are all there is: whoever opens a contract reads them then, so a changed entry counts from the next opening on. What a binding names may be
+ * The entries are all there is: whoever opens a contract reads them then, so a changed entry counts from the next opening on. What a binding names may be
  * added later than the binding.
  */
 #include <string.h>
 
+#include "bind/contract_entry.h"
 #include "service/kinds.h"
+#include "service/runtime.h"
 
 enum { METHOD_NAME_MAX = 256 };
 
@@ -78,14 +80,12 @@ static int definition_add(struct runtime *rt, struct entry *e, struct err *err)
 {
 	const struct value *methods = value_get(e->data, "methods");
 
-	(void)rt;
-	if (!methods || value_type(methods) == VALUE_NIL)
-		return 0;
-	if (value_type(methods) != VALUE_LIST)
+	if (methods && value_type(methods) != VALUE_NIL && value_type(methods) != VALUE_LIST)
 		return err_set(err, ERR_INVALID, "field 'methods': expected list, got %s", value_type_name(methods));
 	for (size_t i = 0; i < value_count(methods); i++)
 		if (check_method(methods, i, err) < 0)
 			return -1;
+	instances_put(rt->node.instances, e->id, &contract_entry_type, entry_ref(e));
 	return 0;
 }
 
@@ -123,12 +123,12 @@ static int binding_add(struct runtime *rt, struct entry *e, struct err *err)
 {
 	const struct value *contracts = value_get(e->data, "contracts");
 
-	(void)rt;
 	if (value_type(contracts) != VALUE_LIST || value_count(contracts) == 0)
 		return err_set(err, ERR_INVALID, "field 'contracts': a binding names at least one contract");
 	for (size_t i = 0; i < value_count(contracts); i++)
 		if (check_bound(value_at(contracts, i), i, err) < 0)
 			return -1;
+	instances_put(rt->node.instances, e->id, &contract_entry_type, entry_ref(e));
 	return 0;
 }
 
@@ -144,21 +144,23 @@ static int binding_update(struct runtime *rt, struct entry *old, struct entry *e
 	return binding_add(rt, e, err);
 }
 
-static void nothing_to_remove(struct runtime *rt, struct entry *e)
+static void contract_remove(struct runtime *rt, struct entry *e)
 {
-	(void)rt, (void)e;
+	instances_remove(rt->node.instances, e->id);
 }
 
 const struct kind contract_binding_kind = {
 	.name = "contract.binding",
+	.summary = "the functions that carry out contracts",
 	.add = binding_add,
 	.update = binding_update,
-	.remove = nothing_to_remove,
+	.remove = contract_remove,
 };
 
 const struct kind contract_definition_kind = {
 	.name = "contract.definition",
+	.summary = "a set of methods that bindings carry out",
 	.add = definition_add,
 	.update = definition_update,
-	.remove = nothing_to_remove,
+	.remove = contract_remove,
 };

@@ -8,7 +8,7 @@
 #include "service/kinds.h"
 #include "service/runtime.h"
 
-#define STORAGE_KIND(word, storage_type)                                                                  \
+#define STORAGE_KIND(word, storage_type, text)                                                            \
 	static int word##_add(struct runtime *rt, struct entry *e, struct err *err)                       \
 	{                                                                                                 \
 		return env_storage_put(rt->node.env, storage_type, e, err);                               \
@@ -22,6 +22,7 @@
                                                                                                           \
 	const struct kind env_storage_##word##_kind = {                                                   \
 		.name = "env.storage." #word,                                                             \
+		.summary = (text),                                                                        \
 		.add = word##_add,                                                                        \
 		.update = word##_update,                                                                  \
 		.remove = storage_remove,                                                                 \
@@ -32,11 +33,11 @@ static void storage_remove(struct runtime *rt, struct entry *e)
 	env_storage_remove(rt->node.env, e->id);
 }
 
-STORAGE_KIND(os, ENV_STORAGE_OS);
-STORAGE_KIND(memory, ENV_STORAGE_MEMORY);
-STORAGE_KIND(static, ENV_STORAGE_STATIC);
-STORAGE_KIND(file, ENV_STORAGE_FILE);
-STORAGE_KIND(router, ENV_STORAGE_ROUTER);
+STORAGE_KIND(os, ENV_STORAGE_OS, "the environment of the operating system, read-only");
+STORAGE_KIND(memory, ENV_STORAGE_MEMORY, "values by key in memory");
+STORAGE_KIND(static, ENV_STORAGE_STATIC, "values by key in the entry itself, read-only");
+STORAGE_KIND(file, ENV_STORAGE_FILE, "values by key in a file of KEY=VALUE lines");
+STORAGE_KIND(router, ENV_STORAGE_ROUTER, "several storages, asked one after the other");
 
 static int variable_add(struct runtime *rt, struct entry *e, struct err *err)
 {
@@ -56,6 +57,7 @@ static void variable_remove(struct runtime *rt, struct entry *e)
 
 const struct kind env_variable_kind = {
 	.name = "env.variable",
+	.summary = "a public name for a value in a storage",
 	.add = variable_add,
 	.update = variable_update,
 	.remove = variable_remove,

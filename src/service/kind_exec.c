@@ -67,6 +67,7 @@ static void native_remove(struct runtime *rt, struct entry *e)
 
 const struct kind exec_native_kind = {
 	.name = "exec.native",
+	.summary = "permission to run commands, and their environment",
 	.add = native_add,
 	.update = native_update,
 	.remove = native_remove,

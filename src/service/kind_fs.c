@@ -73,6 +73,7 @@ static void directory_remove(struct runtime *rt, struct entry *e)
 
 const struct kind fs_directory_kind = {
 	.name = "fs.directory",
+	.summary = "a folder as a filesystem",
 	.add = directory_add,
 	.update = directory_update,
 	.remove = directory_remove,

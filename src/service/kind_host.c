@@ -174,6 +174,7 @@ static void host_remove(struct runtime *rt, struct entry *e)
 
 const struct kind process_host_kind = {
 	.name = "process.host",
+	.summary = "workers that processes run on",
 	.add = process_host_add,
 	.update = process_host_update,
 	.remove = host_remove,
@@ -181,6 +182,7 @@ const struct kind process_host_kind = {
 
 const struct kind terminal_host_kind = {
 	.name = "terminal.host",
+	.summary = "where the commands of `wippy run` run",
 	.add = terminal_host_add,
 	.remove = host_remove,
 };

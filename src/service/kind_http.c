@@ -198,8 +198,6 @@ static int read_server(struct app_server *as, const struct value *data, struct e
 	const struct value *timeouts = value_get(data, "timeouts"), *options = value_get(data, "network_options");
 	const char *addr = "", *network = "";
 
-	if (!data)
-		return err_set(e, ERR_INVALID, "configuration data is required");
 	if (value_read_string(data, "addr", &addr, e) < 0 || value_read_string(data, "network", &network, e) < 0 ||
 		value_read_bool(data, "access_log", &as->access_log, e) < 0)
 		return err_prefix(e, "failed to unmarshal config");
@@ -212,7 +210,7 @@ static int read_server(struct app_server *as, const struct value *data, struct e
 		read_timeout(timeouts, "write", &as->write_ns, e) < 0 ||
 		read_timeout(timeouts, "idle", &as->idle_ns, e) < 0 ||
 		http_host_read(value_get(data, "host"), &as->buffer_size, e) < 0 ||
-		server_tls_check(value_get(data, "tls"), &as->tls_mode, e) < 0)
+		server_tls_check(as->rt->node.env, as->ns, as->tls, &as->tls_mode, e) < 0)
 		return -1;
 	as->tls_auto = as->tls_mode == SERVER_TLS_AUTO;
 	as->addr = xstrdup(addr);
@@ -224,25 +222,17 @@ static int read_server(struct app_server *as, const struct value *data, struct e
 static int make_server(struct runtime *rt, const struct entry *e, struct app_server **ret, struct err *err)
 {
 	struct app_server *as = xcalloc(1, sizeof(*as));
-	struct value *data = NULL;
-	int rc = -1;
 
 	as->rt = rt;
 	as->id = xstrdup(e->id);
 	as->ns = xstrdup(e->ns);
 	as->tls = value_ref((struct value *)(uintptr_t)value_get(e->data, "tls"));
-	if (e->data && env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
-		goto out;
-	rc = read_server(as, data, err);
-	if (rc < 0 && data)
-		err_prefix(err, "invalid configuration");
-out:
-	server_tls_unexpand(data, e->data);
-	if (rc < 0)
+	if (read_server(as, e->data, err) < 0) {
 		app_server_free(as);
-	else
-		*ret = as;
-	return rc;
+		return err_prefix(err, "invalid configuration");
+	}
+	*ret = as;
+	return 0;
 }
 
 static int server_add(struct runtime *rt, struct entry *e, struct err *err)
@@ -326,6 +316,8 @@ static void server_remove(struct runtime *rt, struct entry *e)
 
 const struct kind http_service_kind = {
 	.name = "http.service",
+	.summary = "an HTTP server",
+	.verbatim = "tls", /* the keys in it are wiped after use */
 	.add = server_add,
 	.update = server_update,
 	.remove = server_remove,
@@ -354,6 +346,7 @@ static void router_remove(struct runtime *rt, struct entry *e)
 
 const struct kind http_router_kind = {
 	.name = "http.router",
+	.summary = "a prefix and middleware for endpoints",
 	.add = router_add,
 	.update = router_update,
 	.remove = router_remove,
@@ -380,6 +373,7 @@ static void endpoint_remove(struct runtime *rt, struct entry *e)
 
 const struct kind http_endpoint_kind = {
 	.name = "http.endpoint",
+	.summary = "a method and path of a router, answered by a function",
 	.add = endpoint_add,
 	.update = endpoint_update,
 	.remove = endpoint_remove,
@@ -406,6 +400,7 @@ static void static_remove(struct runtime *rt, struct entry *e)
 
 const struct kind http_static_kind = {
 	.name = "http.static",
+	.summary = "files of a filesystem under a path of a server",
 	.add = static_add,
 	.update = static_update,
 	.remove = static_remove,

@@ -458,6 +458,8 @@ static void library_remove(struct runtime *rt, struct entry *e)
 
 const struct kind process_lua_kind = {
 	.name = "process.lua",
+	.summary = "a process, or a command of `wippy run`",
+	.verbatim = "source",
 	.add = lua_add,
 	.update = lua_update,
 	.remove = program_remove,
@@ -467,6 +469,8 @@ const struct kind process_lua_kind = {
 
 const struct kind function_lua_kind = {
 	.name = "function.lua",
+	.summary = "a function that others call",
+	.verbatim = "source",
 	.add = lua_add,
 	.update = lua_update,
 	.remove = program_remove,
@@ -476,6 +480,8 @@ const struct kind function_lua_kind = {
 
 const struct kind library_lua_kind = {
 	.name = "library.lua",
+	.summary = "code that other entries import",
+	.verbatim = "source",
 	.add = library_put,
 	.update = library_update,
 	.remove = library_remove,

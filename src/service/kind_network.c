@@ -31,8 +31,8 @@ static int no_variable(const struct value *data, const char *field, struct err *
 
 	for (char *c = words; *c; c++)
 		*c = *c == '_' ? ' ' : *c;
-	err_set(err, ERR_NOT_FOUND, "field '%s': failed to resolve %s env var %.256s: it is not there or has no value", env_key,
-		words, value_get_string(value_get(data, env_key), NULL));
+	err_set(err, ERR_NOT_FOUND, "field '%s': failed to resolve %s env var %.256s: it is not there or has no value",
+		env_key, words, value_get_string(value_get(data, env_key), NULL));
 	free(words);
 	free(env_key);
 	return -1;
@@ -73,9 +73,7 @@ static int network_open(struct runtime *rt, const struct entry *e, struct overla
 
 	if (!drv)
 		return err_set(err, ERR_INVALID, "unsupported network kind: %s", e->kind);
-	/* The overlay gets the values, the entry keeps its placeholders: what they stand for is secret. */
-	if (env_expand(rt->node.env, e->ns, e->data, &data, err) < 0)
-		return -1;
+	data = value_ref(e->data);
 	rc = fill_secrets(rt, drv, e, &data, &filled, err);
 	if (rc == 0)
 		rc = overlay_open(drv, &rt->overlay_env, e->id, data, ret, err);
@@ -166,13 +164,13 @@ static void network_discard(struct runtime *rt)
 }
 
 /* A driver is found by the name of its kind; for the rest all kinds are the same. */
-#define NETWORK_KIND(text)                                                                              \
-	{                                                                                               \
-		.name = (text), .add = network_add, .update = network_update, .remove = network_remove, \
-		.commit = network_commit, .discard = network_discard,                                   \
+#define NETWORK_KIND(text, about)                                                                 \
+	{                                                                                         \
+		.name = (text), .summary = (about), .add = network_add, .update = network_update, \
+		.remove = network_remove, .commit = network_commit, .discard = network_discard,   \
 	}
 
-const struct kind network_i2p_kind = NETWORK_KIND("network.i2p");
-const struct kind network_socks5_kind = NETWORK_KIND("network.socks5");
-const struct kind network_tailscale_kind = NETWORK_KIND("network.tailscale");
-const struct kind network_tor_kind = NETWORK_KIND("network.tor");
+const struct kind network_i2p_kind = NETWORK_KIND("network.i2p", "an overlay network: I2P");
+const struct kind network_socks5_kind = NETWORK_KIND("network.socks5", "an overlay network: a SOCKS5 proxy");
+const struct kind network_tailscale_kind = NETWORK_KIND("network.tailscale", "an overlay network: a node of a tailnet");
+const struct kind network_tor_kind = NETWORK_KIND("network.tor", "an overlay network: Tor");

@@ -75,4 +75,5 @@ static void pg_scope_remove(struct runtime *rt, struct entry *e)
 	supervisor_remove(rt->supervisor, e->id);
 }
 
-const struct kind pg_scope_kind = {.name = "pg.scope", .add = pg_scope_add, .remove = pg_scope_remove};
+const struct kind pg_scope_kind = {
+	.name = "pg.scope", .summary = "a scope of process groups", .add = pg_scope_add, .remove = pg_scope_remove};

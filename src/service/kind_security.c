@@ -32,6 +32,7 @@ static void policy_remove(struct runtime *rt, struct entry *e)
 
 const struct kind security_policy_kind = {
 	.name = "security.policy",
+	.summary = "a rule: who may do what to which resource",
 	.add = policy_add,
 	.update = policy_update,
 	.remove = policy_remove,
@@ -39,6 +40,7 @@ const struct kind security_policy_kind = {
 
 const struct kind security_policy_expr_kind = {
 	.name = "security.policy.expr",
+	.summary = "a rule whose condition is an expression",
 	.add = policy_add,
 	.update = policy_update,
 	.remove = policy_remove,

@@ -315,6 +315,7 @@ static void service_remove(struct runtime *rt, struct entry *e)
 
 const struct kind process_service_kind = {
 	.name = "process.service",
+	.summary = "a process that is kept running",
 	.add = service_add,
 	.update = service_update,
 	.remove = service_remove,

@@ -234,6 +234,7 @@ static void sqlite_remove(struct runtime *rt, struct entry *e)
 
 const struct kind db_sql_sqlite_kind = {
 	.name = "db.sql.sqlite",
+	.summary = "a SQLite database",
 	.add = sqlite_add,
 	.update = sqlite_update,
 	.remove = sqlite_remove,

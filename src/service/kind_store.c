@@ -199,6 +199,7 @@ static int memory_update(struct runtime *rt, struct entry *old, struct entry *e,
 
 const struct kind store_memory_kind = {
 	.name = "store.memory",
+	.summary = "a key-value store in memory",
 	.add = memory_add,
 	.update = memory_update,
 	.remove = store_remove,
@@ -334,6 +335,7 @@ static int table_update(struct runtime *rt, struct entry *old, struct entry *e, 
 
 const struct kind store_sql_kind = {
 	.name = "store.sql",
+	.summary = "a key-value store in a table of a database",
 	.add = table_add,
 	.update = table_update,
 	.remove = store_remove,

@@ -118,6 +118,7 @@ static int jet_update(struct runtime *rt, struct entry *old, struct entry *e, st
 
 const struct kind template_set_kind = {
 	.name = "template.set",
+	.summary = "templates that programs render",
 	.add = set_add,
 	.update = set_update,
 	.remove = set_remove,
@@ -125,6 +126,8 @@ const struct kind template_set_kind = {
 
 const struct kind template_jet_kind = {
 	.name = "template.jet",
+	.summary = "a template of a set",
+	.verbatim = "source",
 	.add = jet_add,
 	.update = jet_update,
 	.remove = jet_remove,

@@ -29,6 +29,7 @@ static void token_store_remove(struct runtime *rt, struct entry *e)
 
 const struct kind security_token_store_kind = {
 	.name = "security.token_store",
+	.summary = "access tokens, kept in a store",
 	.add = token_store_add,
 	.update = token_store_update,
 	.remove = token_store_remove,

@@ -98,7 +98,10 @@ def test_init_keeps_what_is_not_its_own(wippy, tmp_path):
     text = lock.read_text()
     assert "src: ./lua" in text and "modules: mods" in text and "acme/http" in text and "v1.2.3" in text and "unpack_modules: true" in text
     assert sorted(p.name for p in tmp_path.iterdir()) == ["wippy.lock"]
-    assert wippy.run(tmp_path, "init", "-l", "other.lock").code == 0
+    r = wippy.run(tmp_path, "init", "-l", "other.lock")
+    assert (r.code, r.stderr) == (0, "") and r.stdout == "Wrote other.lock: definitions live in ./src, modules and state in .wippy.\n", r
+    r = wippy.run(tmp_path, "init", "-s", "-l", "other.lock")
+    assert (r.code, r.stdout, r.stderr) == (0, "", ""), r
     assert (tmp_path / "other.lock").read_text() == "directories:\n    modules: .wippy\n    src: ./src\n"
 
 
@@ -124,7 +127,9 @@ def test_run_list(wippy, go, tmp_path):
 
 def test_help_kinds(wippy, tmp_path):
     r = wippy.run(tmp_path, "help", "kinds")
-    assert r.code == 0 and "network.socks5" in r.stdout and "process.lua" in r.stdout
+    kinds = [line.split(None, 1) for line in r.stdout.splitlines() if line.startswith("  ")]
+    assert r.code == 0 and ["network.socks5", "an overlay network: a SOCKS5 proxy"] in kinds and "process.lua" in r.stdout
+    assert all(len(k) == 2 and k[1].strip() not in ("", "(null)") for k in kinds), kinds
 
 
 @pytest.mark.parametrize("flags", [[], ["--host", "app:terminal"]])

@@ -97,8 +97,8 @@ class Browser:
         arrange = f"exec 3<&{theirs_in} 4>&{theirs_out}; exec \"$@\""
         self.process = subprocess.Popen(
             ["bash", "-c", arrange, "browser", program(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--no-proxy-server", "--remote-debugging-pipe", f"--user-data-dir={self.folder.name}",
-             "--window-size=800,600", "about:blank"],
+             "--disable-background-networking", "--disable-component-update", "--no-proxy-server", "--remote-debugging-pipe",
+             f"--user-data-dir={self.folder.name}", "--window-size=800,600", "about:blank"],
             pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(theirs_in)
         os.close(theirs_out)

@@ -54,7 +54,7 @@ def test_option_rows(client, site):
     assert [g.get("status") for g in got] == [200] * len(got), got
     assert [a.body for a in s.asked[:3]] == [b"a=1", b"b", b""]
     assert [a.header("Authorization") for a in s.asked[5:7]] == [[], ["Basic dTo="]]
-    assert s.asked[8].header("Cookie")[0].endswith("c=2") and s.asked[9].body == b"d"
+    assert "c=2" in s.asked[8].header("Cookie")[0].split("; ") and s.asked[9].body == b"d"
 
 
 # -- redirects -----------------------------------------------------------------------------------------------------------------
@@ -178,8 +178,7 @@ local function main()
   local second = stream:read(0)
   say({{ first = #first, second = #second, closed = stream:close() }})
   local _, late = stream:read()
-  local again, again_err = stream:close()
-  say({{ late = tostring(late), again = again, again_err = tostring(again_err) }})
+  say({{ late = tostring(late), again = (stream:close()) }})
   local scanner = http_client.get("{s.url}/", {{ stream = true }}).stream:scanner("lines")
   local lines = {{}}
   for _ = 1, 2 do scanner:scan() lines[#lines + 1] = scanner:text() end
@@ -189,7 +188,7 @@ end
     what, reads, late, lines = r.values
     assert "stream is not seekable" in what["seek"] and "stream is not writable" in what["write"] and what["size"] == -1
     assert 0 < reads["first"] <= 32768 and 0 < reads["second"] <= 32768 and reads["closed"] is True
-    assert "stream not found" in late["late"] and late["again"] is False and "stream not found" in late["again_err"]
+    assert "stream not found" in late["late"] and late["again"] is True  # closed it is
     assert lines == ["one", "two"]
 
 
@@ -251,13 +250,12 @@ end
 
 # -- bombs -----------------------------------------------------------------------------------------------------------------------
 
-def bomb(mib):
-    z = zlib.compressobj(9, zlib.DEFLATED, 31)
+@pytest.fixture(scope="module")
+def bomb():
+    """200 MiB in 200 KiB."""
+    z = zlib.compressobj(1, zlib.DEFLATED, 31)
     block = bytes(1 << 20)
-    return b"".join(z.compress(block) for _ in range(mib)) + z.flush()
-
-
-PEAK = 'local function peak() for line in io_lines("/proc/self/status") do end end'
+    return b"".join(z.compress(block) for _ in range(200)) + z.flush()
 
 
 def peak_of(run):
@@ -266,10 +264,10 @@ def peak_of(run):
 
 
 @pytest.mark.parametrize("options, words", [("{ max_response_body = 1000000 }", "response body too large (max 1000000 bytes)"),
-                                            ("{ stream = true, max_response_body = 10 }", "all of it: 314572800")])
-def test_a_bomb(wippy, lua, site, slower, options, words):
-    """300 MiB out of 300 KiB: a buffered body stops at the cap, a stream keeps a piece of it at a time."""
-    s = site({"/": (200, {"Content-Encoding": "gzip"}, bomb(300))})
+                                            ("{ stream = true, max_response_body = 10 }", "all of it: 209715200")])
+def test_a_bomb(wippy, lua, site, bomb, slower, options, words):
+    """A buffered body stops at the cap, a stream keeps a piece of it at a time."""
+    s = site({"/": (200, {"Content-Encoding": "gzip"}, bomb)})
     code = f"""
 local function main()
   local resp, err = http_client.get("{s.url}/", {options})
@@ -288,6 +286,40 @@ end
         run.wait_for(words, timeout=15 * slower)
         if slower == 1:
             assert peak_of(run) < 150, peak_of(run)
+
+
+@pytest.mark.parametrize("what, content, want", [
+    ("members one after the other", gzip.compress(b"one" * 50000) + gzip.compress(b"two"), 150003),
+    ("nothing", b"", 0), ("nothing, packed", gzip.compress(b""), 0),
+    ("cut", gzip.compress(bytes(range(256)) * 400)[:-20], "stream read: unexpected EOF"),
+    ("cut in the first bytes", b"\x1f\x8b", "stream read: unexpected EOF"),
+    ("no gzip", b"plain text", "stream read: gzip: invalid data in the response body"),
+    ("rubbish behind", gzip.compress(b"one") + b"more", "stream read: gzip: invalid data in the response body"),
+])
+@pytest.mark.parametrize("size", [1, 7, 0])
+def test_streams_are_decoded(lua, site, what, content, want, size):
+    s = site({"/": (200, {"Content-Encoding": "gzip"}, content)})
+    if size == 1 and want == 150003:
+        pytest.skip("too many reads")
+    r = lua(f"""
+local function main()
+  local resp = http_client.get("{s.url}/", {{ stream = true }})
+  local total, err = 0, nil
+  while true do
+    local chunk, e = resp.stream:read({size})
+    err = e
+    if not chunk then break end
+    total = total + #chunk
+  end
+  local _, again = resp.stream:read()
+  say({{ total = total, text = err and tostring(err), again = again and tostring(again), coded = (resp.headers or {{}})["Content-Encoding"] }})
+end
+""")
+    if isinstance(want, int):
+        assert r.only == {"total": want}, (what, r)
+    else:
+        # Told again to who asks again.
+        assert (r.only["text"], r.only["again"], r.only.get("coded")) == (want, want, None), (what, r)
 
 
 # -- batches -----------------------------------------------------------------------------------------------------------------------
@@ -349,8 +381,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 BROKEN = [
     ("closed at once", lambda s: s.close(), None, "EOF|connection reset by peer"),
     ("closed after the request", reply(b""), "eof", "EOF"),
-    ("reset", reset, "connection_reset", "connection reset by peer"),
-    ("cut in the head", reply(OK + b"Content-Le"), None, "EOF|malformed HTTP response"),
+    ("reset", reset, None, "connection reset by peer|EOF"),  # a proxy may tell a reset as an end
+    ("cut in the head", reply(OK + b"Content-Le"), "eof", "EOF"),
     ("cut in the body", reply(OK + b"Content-Length: 9\r\n\r\nhalf"), "eof", "unexpected EOF"),
     ("cut in a chunk", reply(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), "eof", "EOF"),
     ("no HTTP", reply(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "bad_response", "malformed HTTP response"),
@@ -396,6 +428,13 @@ def test_words_of_an_unknown_host(lua, watched_network):
     r = lua('local function main() say(ask("http://unknown.test/", { timeout = "5s" })) end', netns=net.near)
     assert r.only["error"] == 'Get "http://unknown.test/": dial tcp: lookup unknown.test: no such host', r
     assert (r.only["kind"], r.only["retryable"], r.only["code"]) == ("Internal", True, "no_such_host")
+
+
+def test_the_body_of_a_redirect_is_not_the_answer(client, peer):
+    """Until its last hop's head has come, a request waits for headers."""
+    p = peer(lambda s: (s.recv(65536), s.sendall(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 9\r\n\r\nhalf")))
+    (got,) = client([["get", f"http://127.0.0.1:{p.port}/", {"timeout": "400ms"}]])
+    assert got["code"] == "timeout_headers" and "while awaiting headers" in got["error"], got
 
 
 # -- time, and the end of the asker, in each phase --------------------------------------------------------------------------------------

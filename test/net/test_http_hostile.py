@@ -1,6 +1,8 @@
 """A server among clients that mean harm, break off, or do not know better: what is wrong is refused, good requests are served all the while,
 and what all this took is given back."""
+import os
 import resource
+import select
 import socket
 import struct
 import threading
@@ -86,6 +88,10 @@ def status_line(web, name):
 def memory(web):
     """Resident, in MB."""
     return status_line(web, "VmRSS") / 1024
+
+
+# A sanitizer keeps what was freed, up to a limit of its own.
+KEPT = 500 if os.environ.get("WIPPY_SANITIZER") else 0
 
 
 def processor(web):
@@ -194,7 +200,7 @@ def test_a_body_of_ten_gigabytes(web):
         s.sendall(b"POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n" + bytes(500000))
         reset(s)
     assert web.get("/hello").body == b"hello"
-    assert is_idle(web) and memory(web) - before < 20
+    assert is_idle(web) and memory(web) - before < 20 + KEPT
 
 
 def test_half_closed(web):
@@ -232,7 +238,7 @@ def test_readers_that_do_not_read(web):
     for s in readers:
         s.sendall(b"GET /endless HTTP/1.1\r\nHost: h\r\n\r\n")
     assert is_idle(web)  # they all wait
-    assert memory(web) - before < 50
+    assert memory(web) - before < 50 + KEPT
     assert web.get("/hello").body == b"hello"
     for s in readers:
         reset(s)
@@ -260,7 +266,8 @@ def test_handlers_that_misbehave(web):
 def test_a_thousand_requests_sent_ahead(web):
     count = 1000
     with web.connect() as s:
-        requests = b"".join(b"GET /echo?n=<%d> HTTP/1.1\r\nHost: h\r\n%s\r\n" % (n, b"Connection: close\r\n" if n == count - 1 else b"") for n in range(count))
+        last = count - 1
+        requests = b"".join(b"GET /echo?n=<%d> HTTP/1.1\r\nHost: h\r\n%s\r\n" % (n, b"Connection: close\r\n" if n == last else b"") for n in range(count))
         sender = threading.Thread(target=s.sendall, args=(requests,))
         sender.start()
         out = b""
@@ -299,14 +306,14 @@ def test_slow_clients(wippy, tmp_path, slower):
                 late.append(time.monotonic() - start)
         held = memory(web) - before
         assert sorted(late)[len(late) // 2] < 0.25 * slower, sorted(late)
-        assert held < 20, held
+        assert held < 20 + KEPT, held
         for s in slow:
             assert s.recv(1000) == b""
         assert time.monotonic() - begun < 20 * slower
         for s in slow:
             s.close()
         assert web.get("/hello").body == b"hello"
-        assert memory(web) - before < 10
+        assert memory(web) - before < 10 + KEPT
 
 
 def test_no_descriptor_is_free(wippy, tmp_path, slower):
@@ -320,13 +327,17 @@ def test_no_descriptor_is_free(wippy, tmp_path, slower):
         for s in many:
             s.sendall(b"GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
         web.program.wait_for("no descriptor is free")
-        assert many[0].recv(1000).endswith(b"hello")
         assert is_idle(web)
-        for s in many[:100]:
-            s.close()
-        for s in many[100:]:
-            assert s.recv(1000).endswith(b"hello")
-            s.close()
+        answered, _, _ = select.select(many, [], [], 0)
+        assert 0 < len(answered) < 80
+        # Those who have their answer leave; then the next ones get in, whichever worker they wait for.
+        while many:
+            answered, _, _ = select.select(many, [], [], web.timeout)
+            assert answered, f"{len(many)} wait for ever"
+            for s in answered:
+                assert s.recv(1000).endswith(b"hello")
+                s.close()
+                many.remove(s)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
         assert web.get("/hello").body == b"hello"
         log = "".join(web.program.stdout + web.program.stderr)

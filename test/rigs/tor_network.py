@@ -21,6 +21,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -138,6 +139,17 @@ def add_second(tor, root):
     return n
 
 
+def publishes(second, seconds):
+    """Does an onion service's descriptor get to a directory? In a network so young the first may wait for a consensus that is minutes away."""
+    quoted = PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
+    with socket.create_connection(("127.0.0.1", second["control"]), timeout=seconds) as s, s.makefile("r", encoding="utf-8") as lines:
+        s.sendall(f'AUTHENTICATE "{quoted}"\r\nSETEVENTS HS_DESC\r\nADD_ONION NEW:ED25519-V3 Flags=DiscardPK Port=1,127.0.0.1:1\r\n'.encode())
+        try:
+            return any(line.startswith("650 HS_DESC UPLOADED ") for line in lines)
+        except TimeoutError:
+            return False
+
+
 def obey(verb, second, children):
     """A command about the second client, whose process is the last one."""
     process = children.procs[-1]
@@ -180,6 +192,9 @@ def body():
             if time.monotonic() - started > a.timeout:
                 raise rig.Failed(f"no circuit after {a.timeout} s: {read(client['dir'] + '/log')[-500:]}")
             time.sleep(0.25)
+        while not publishes(second, 10):
+            if time.monotonic() - started > a.timeout:
+                raise rig.Failed(f"no onion service was published in {a.timeout} s: {read(second['dir'] + '/log')[-500:]}")
         rig.ready(socks=client["socks"], control=client["control"], seconds=round(time.monotonic() - started, 1), dir=root,
                   second={"password": PASSWORD, **{k: second[k] for k in ("socks", "control", "cookie", "socket")}})
         for line in sys.stdin:

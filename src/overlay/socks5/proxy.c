@@ -89,7 +89,7 @@ static bool has_answered(const struct socks5_client_result *result, const struct
 {
 	if (result->fd >= 0)
 		return true;
-	return result->phase == SOCKS5_REPLY && e->code && strncmp(e->code, "socks_", 6) == 0 &&
+	return result->phase == SOCKS5_REPLY && e && e->code && strncmp(e->code, "socks_", 6) == 0 &&
 	       strcmp(e->code, "socks_general_failure") != 0 && strcmp(e->code, "socks_unknown_reply") != 0 &&
 	       strcmp(e->code, "socks_closed") != 0 && strcmp(e->code, "socks_handshake_timeout") != 0;
 }

@@ -72,11 +72,10 @@ static void wipe_out(struct controller *s)
 
 static void drop_calls(struct controller *s)
 {
-	struct list *link;
-
-	while ((link = list_pop_front(&s->calls))) {
+	list_for_each_safe(link, tmp, &s->calls) {
 		struct call *c = list_entry(link, struct call, link);
 
+		list_remove(&c->link);
 		c->fn(c->arg, NULL);
 		free(c);
 	}
@@ -433,10 +432,11 @@ static void connect_unix(struct controller *s)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), errnum;
+	size_t len = strlen(s->opt.socket_path);
 	struct err e;
 
-	assert(strlen(s->opt.socket_path) < sizeof(un.sun_path));
-	strcpy(un.sun_path, s->opt.socket_path);
+	assert(len < sizeof(un.sun_path));
+	memcpy(un.sun_path, s->opt.socket_path, len + 1);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0) {
 		begin(s, fd);
 		return;

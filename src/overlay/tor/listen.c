@@ -367,7 +367,8 @@ static void on_user(void *arg, const struct control_reader *r)
 	if (!r || !l)
 		return;
 	text = control_is_ok(r) ? control_find(r, "process/uid=") : NULL;
-	user = text ? strtol(text, &end, 10) : -1;
+	/* No number must not read as 0, which is root. */
+	user = text && text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : -1;
 	if (user < 0 || user >= UINT32_MAX || *end) {
 		err_set(&e, ERR_UNAVAILABLE,
 			"Tor does not tell which user it runs as: nobody else may reach its onion services' port");

@@ -186,6 +186,11 @@ static void refused_heads(void **state)
 		{HEAD("a\xc3\xa9: y\r\n"), "400"},
 		{HEAD("Host: i\r\n"), "400"},
 		{HEAD("Host: h\r\n"), "400"},
+		{T("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), "400"},
+		{T("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"), "400"},
+		{T("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"), "400"},
+		{T("GET / HTTP/1.1\r\nHost: \"a\"\r\n\r\n"), "400"},
+		{T("GET / HTTP/1.1\r\nHost: a\xc3\xa9\r\n\r\n"), "400"},
 		{T("GET / HTTP/1.1\r\n\r\n"), "400"},
 		{T("GET / HTTP/1.1\r\n Host: h\r\n\r\n"), "400"},
 		/* First lines. */
@@ -247,6 +252,10 @@ static void refused_bodies(void **state)
 		{CHUNKS("FFFFFFFFFFFFFFFFF\r\nabc"), BAD_BODY},
 		{CHUNKS("10000000000000003\r\nabc"), BAD_BODY},
 		{CHUNKS("0\r\nT: a\nb\r\n\r\n"), BAD_BODY},
+		{CHUNKS("0\r\n\n"), BAD_BODY},
+		{CHUNKS("3\r\nabc\r\n0\r\n\n"), BAD_BODY},
+		{CHUNKS("0\r\nT: a\r\n\n"), BAD_BODY},
+		{CHUNKS("0\r\nT: a\n\n"), BAD_BODY},
 	};
 
 	(void)state;

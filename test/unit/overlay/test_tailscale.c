@@ -390,7 +390,8 @@ static void test_a_dial_that_is_called_off(void **state)
 		dial_cancel(d);
 		assert_int_equal(r.calls, 0);
 	}
-	assert_int_equal(count_fds(), fds);
+	/* Fewer is fine: a thread may still have seen to the end of an earlier test's child. */
+	assert_true(count_fds() <= fds);
 	/* One that is under way when the node is stopped fails soon. */
 	begin_dial(loop, o, "peer", 80, 20000, "", &r);
 	run_for(loop, 50);

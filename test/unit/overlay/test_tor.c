@@ -652,6 +652,7 @@ static void test_listening_goes_wrong(void **state)
 		{"GETINFO process", DO_CUT, 0, 0, "tor: GETINFO failed: the connection was closed"},
 		{"GETINFO process", DO_REFUSE, 0, 0, "tor: Tor does not tell which user it runs as"},
 		{NULL, DO_RIGHT, -1, 0, "tor: Tor does not tell which user it runs as"},
+		{NULL, DO_RIGHT, PEER_UID_EMPTY, 0, "tor: Tor does not tell which user it runs as"},
 		{"ADD_ONION", DO_CUT, 0, 0, "tor: ADD_ONION failed: the connection was closed"},
 		{"ADD_ONION", DO_REFUSE, 0, 0, "tor: ADD_ONION rejected: 551 No"},
 		{"ADD_ONION", DO_GARBAGE, 0, 0, "tor: Tor's control port answered nonsense"},

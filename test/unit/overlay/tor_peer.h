@@ -19,6 +19,8 @@ enum wrong { DO_RIGHT, DO_CUT, DO_RESET, DO_STALL, DO_GARBAGE, DO_REFUSE, DO_END
 #define PEER_ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define PEER_KEY "ED25519-V3:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB=="
 
+enum { PEER_UID_EMPTY = -2 };
+
 struct tor_peer {
 	pthread_mutex_t lock;
 	pthread_t thread;
@@ -101,6 +103,8 @@ static void peer_answer(struct tor_peer *p, int fd, const char *line)
 			"250-status/bootstrap-phase=NOTICE BOOTSTRAP PROGRESS=%u TAG=x SUMMARY=\"Some summary\"\r\n250 "
 			"OK\r\n",
 			p->progress);
+	} else if (strncmp(line, "GETINFO process/uid", 19) == 0 && p->uid == PEER_UID_EMPTY) {
+		snprintf(answer, sizeof(answer), "250-process/uid=\r\n250 OK\r\n");
 	} else if (strncmp(line, "GETINFO process/uid", 19) == 0) {
 		snprintf(answer, sizeof(answer), "250-process/uid=%d\r\n250 OK\r\n", p->uid);
 	} else if (strncmp(line, "ADD_ONION", 9) == 0 && p->collisions > 0) {

@@ -156,6 +156,24 @@ static void the_entry_keeps_its_text(void **state)
 	env_free(env);
 }
 
+static void one_field_stays_as_it_is_written(void **state)
+{
+	struct env *env = make_env();
+	struct value *in = parse("{source: '${env:NOBODY}', deep: {source: '${env:DIGITS}'}}"), *out = NULL;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(env_expand_except(env, "app", in, "source", &out, &e), 0);
+	assert_ptr_equal(value_get(out, "source"), value_get(in, "source"));
+	/* Only the uppermost one of that name. */
+	assert_string_equal(value_get_string(value_get(value_get(out, "deep"), "source"), NULL), "123456");
+	value_unref(out);
+	assert_int_equal(env_expand_except(env, "app", in, "deep", &out, &e), -1);
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+	value_unref(in);
+	env_free(env);
+}
+
 static void expansion_is_bounded(void **state)
 {
 	struct env *env = env_new();
@@ -311,6 +329,7 @@ int main(void)
 		cmocka_unit_test(placeholders),
 		cmocka_unit_test(expansion_fails),
 		cmocka_unit_test(the_entry_keeps_its_text),
+		cmocka_unit_test(one_field_stays_as_it_is_written),
 		cmocka_unit_test(expansion_is_bounded),
 		cmocka_unit_test(fields),
 		cmocka_unit_test(fields_fail),
