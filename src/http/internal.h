@@ -222,13 +222,13 @@ struct http_call {
 	struct http_header_list list;
 	struct dial *dial;
 	struct dial_trace trace;
-	enum http_phase ended_in; /* in HTTP_PHASE_OVER: the phase before */
+	enum http_phase ended_in;                   /* in HTTP_PHASE_OVER: the phase before */
 	uint64_t tls_begun_ns, request_ns, head_ns; /* 0: not reached */
-	int fd;            /* dialled, not yet taken by libcurl */
-	bool dial_is_late; /* the deadline has passed; the dial is about to say so */
-	bool is_fresh;     /* this transfer runs on a connection dialled for it */
-	bool wants_dial;   /* libcurl asked for a connection */
-	bool judged;       /* `err` comes from a judge: reported as it is */
+	int fd;                                     /* dialled, not yet taken by libcurl */
+	bool dial_is_late;                          /* the deadline has passed; the dial is about to say so */
+	bool is_fresh;                              /* this transfer runs on a connection dialled for it */
+	bool wants_dial;                            /* libcurl asked for a connection */
+	bool judged;                                /* `err` comes from a judge: reported as it is */
 	bool noted;        /* a callback of libcurl found the reason to end and put it into `err` */
 	bool dead_reuse;   /* a kept-alive connection died under a request that may not be repeated */
 	unsigned dials;    /* of this hop */
@@ -251,7 +251,8 @@ struct http_call {
 	http_read_fn *read_fn;
 	void *read_arg;
 	size_t read_max;
-	struct http_gunzip *gunzip; /* the body is decoded as it is read; NULL: it is not coded, or not ours to decode */
+	struct http_gunzip
+		*gunzip; /* the body is decoded as it is read; NULL: it is not coded, or not ours to decode */
 };
 
 /* Copies what is needed of `req`. */

@@ -289,7 +289,7 @@ end
 
 
 @pytest.mark.parametrize("what, content, want", [
-    ("members one after the other", gzip.compress(b"one" * 50000) + gzip.compress(b"two"), 150003),
+    ("members one after the other", gzip.compress(b"one" * 500) + gzip.compress(b"two"), 1503),
     ("nothing", b"", 0), ("nothing, packed", gzip.compress(b""), 0),
     ("cut", gzip.compress(bytes(range(256)) * 400)[:-20], "stream read: unexpected EOF"),
     ("cut in the first bytes", b"\x1f\x8b", "stream read: unexpected EOF"),
@@ -299,8 +299,6 @@ end
 @pytest.mark.parametrize("size", [1, 7, 0])
 def test_streams_are_decoded(lua, site, what, content, want, size):
     s = site({"/": (200, {"Content-Encoding": "gzip"}, content)})
-    if size == 1 and want == 150003:
-        pytest.skip("too many reads")
     r = lua(f"""
 local function main()
   local resp = http_client.get("{s.url}/", {{ stream = true }})
