@@ -97,9 +97,10 @@ struct http_call *http_client_start(
 /* The way of a call, as far as it came. Durations; 0 = not reached, or not needed. Of the last hop, but for `total_ns`. */
 struct http_trace {
 	const char *resolver; /* of struct dial_trace; NULL: nothing was dialled */
-	const char *phase;    /* where it ended: "start", "dial", "handshake" (the overlay's), "tls", "response" (until its first byte), "body"; "done" */
-	bool reused;          /* it ran on a kept-alive connection */
-	uint64_t dial_ns;     /* until the target, or the overlay's endpoint, was reached */
+	const char *
+		phase; /* where it ended: "start", "dial", "handshake" (the overlay's), "tls", "response" (until its first byte), "body"; "done" */
+	bool reused;   /* it ran on a kept-alive connection */
+	uint64_t dial_ns; /* until the target, or the overlay's endpoint, was reached */
 	uint64_t handshake_ns;
 	uint64_t tls_ns;
 	uint64_t first_byte_ns; /* from the request's being sent */

@@ -35,11 +35,11 @@ struct socks5_client_options {
 
 struct socks5_client_result {
 	int fd; /* connected, non-blocking, nothing of the stream read yet; the callee's. -1 on failure */
-	uint64_t connected_ns; /* when the proxy was reached; 0 = never */
-	bool authenticated;    /* the proxy asked for the credentials and accepted them */
+	uint64_t connected_ns;   /* when the proxy was reached; 0 = never */
+	bool authenticated;      /* the proxy asked for the credentials and accepted them */
 	enum socks5_state phase; /* where it ended: SOCKS5_READY, or what it failed in (machine.h) */
-	uint8_t reply;           /* the code of the proxy's refusal (RFC 1928 section 6, and what a server adds); 0 = none came */
-	const char *why;         /* the error without the addresses; NULL on success. Borrowed */
+	uint8_t reply; /* the code of the proxy's refusal (RFC 1928 section 6, and what a server adds); 0 = none came */
+	const char *why; /* the error without the addresses; NULL on success. Borrowed */
 };
 
 /* `result` and `e` (NULL on success) are borrowed. */
