@@ -253,7 +253,8 @@ class Tor:
 
     @contextlib.contextmanager
     def watching(self):
-        """Streams that Tor attached to circuits inside the block: list of {"target", "circuit", "username"}."""
+        """Streams that Tor attached to circuits inside the block: list of {"target", "circuit", "username"}. Without Tor's own (it asks
+        directories now and then), whose targets end in .$FINGERPRINT.exit: Tor takes no such name from a client."""
         streams, reader = [], ControlReader(self.control)
         try:
             yield streams
@@ -261,7 +262,7 @@ class Tor:
             # Events come after the fact by a moment; a command's answer comes behind all earlier ones.
             for event in reader.finish():
                 m = re.match(r"650 STREAM \d+ SENTCONNECT (\d+) (\S+)(.*)", event)
-                if m:
+                if m and not re.search(r"\.\$[0-9A-F]{40}\.exit:\d+$", m.group(2)):
                     user = re.search(r'SOCKS_USERNAME="([^"]*)"', m.group(3))
                     streams.append({"circuit": m.group(1), "target": m.group(2), "username": user.group(1) if user else None})
 

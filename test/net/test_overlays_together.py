@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from test_i2p import PATIENT, i2p_entry
+from test_i2p import PATIENT, SERVER_TUNNELS, i2p_entry
 from test_tailscale import KEY, Tailnet, is_alive, programs, sidecars, wait_until  # noqa: F401 (programs is a fixture)
 from web import write_project
 
@@ -56,7 +56,7 @@ def test_a_program_on_three_networks(wippy, lua, tailnet, tor_network, i2p_netwo
         {"name": "processes", "kind": "process.host", "lifecycle": {"auto_start": True}},
         {"name": "tor", "kind": "network.tor", "host": "127.0.0.1", "port": tor_network.socks, "control_port": tor_network.control,
          "isolation": "process"},
-        i2p_entry(i2p_network.sam[1]),
+        i2p_entry(i2p_network.sam[1], **SERVER_TUNNELS),
         tailnet.entry(),
         *serving("hidden", "i2p", ":80"),
         *serving("inner", "tailnet", ":8080"),

@@ -61,10 +61,13 @@ def test_two_hosts_of_one_process_two_circuits(lua, overlay, tor_network, server
 
 @pytest.mark.parametrize("isolated", [True, False])
 def test_distinct_circuits_are_the_credentials_doing(lua, overlay, tor_network, server, isolated):
-    urls = [f"http://{tor_network.new_name()}:{server.port}/close"] * 6
     entry = tor_entry(overlay, tor_network, isolate_streams=isolated, username="same", password="same")
-    with tor_network.watching() as streams:
-        r = lua(SEVERAL_URLS, *urls, timeout=200, overlays=[entry])
+    for _ in range(3):  # Tor may give up a circuit on the way; that is its business, not what is asked here
+        urls = [f"http://{tor_network.new_name()}:{server.port}/close"] * 6
+        with tor_network.watching() as streams:
+            r = lua(SEVERAL_URLS, *urls, timeout=200, overlays=[entry])
+        if [v.get("status") for v in r.values] == [200] * 6 and len(streams) == 6:
+            break
     assert [v.get("status") for v in r.values] == [200] * 6, r
     assert len(streams) == 6
     circuits = len({s["circuit"] for s in streams})

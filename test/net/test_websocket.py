@@ -375,14 +375,14 @@ def test_a_slow_consumer_loses_nothing_and_is_waited_for(run, serve, size, count
         return conn.frame()
     s = serve(handle)
     r = run(CONNECT + """
-      time.sleep("500ms")
+      time.sleep("1500ms")
       local ch, n = c:channel(), 0
       while true do
         local m, open = ch:receive()
         if not open then break end
         assert(tonumber(m.data:sub(1, 6)) == n)
         n = n + 1
-        if n == 1 then time.sleep("500ms") end
+        if n == 1 then time.sleep("1500ms") end
       end
       say({ n })
     """, s.url)
