@@ -291,7 +291,7 @@ end
 @pytest.mark.parametrize("what, content, want", [
     ("members one after the other", gzip.compress(b"one" * 500) + gzip.compress(b"two"), 1503),
     ("nothing", b"", 0), ("nothing, packed", gzip.compress(b""), 0),
-    ("cut", gzip.compress(bytes(range(256)) * 400)[:-20], "stream read: unexpected EOF"),
+    ("cut", gzip.compress(bytes(range(256)) * 40)[:-20], "stream read: unexpected EOF"),
     ("cut in the first bytes", b"\x1f\x8b", "stream read: unexpected EOF"),
     ("no gzip", b"plain text", "stream read: gzip: invalid data in the response body"),
     ("rubbish behind", gzip.compress(b"one") + b"more", "stream read: gzip: invalid data in the response body"),
