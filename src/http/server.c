@@ -10,8 +10,9 @@
 #include "base/alloc.h"
 #include "http/server_private.h"
 #include "net/addr.h"
+#include "net/socket.h"
 
-enum { BACKLOG = 4096, KEEPALIVE_S = 15 };
+enum { BACKLOG = 4096, KEEPALIVE_S = 15, KEEPALIVE_COUNT = 9 };
 
 /* -- making ------------------------------------------------------------------------------------------ */
 
@@ -129,9 +130,7 @@ static int listen_at(const struct addr *a, bool any, bool shared)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	/* Accepted ones inherit these. Who vanished without a word is found out, also where nothing is written: 15 s of silence, then nine probes. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &(int){KEEPALIVE_S}, sizeof(int));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &(int){KEEPALIVE_S}, sizeof(int));
+	socket_keep_alive(fd, KEEPALIVE_S, KEEPALIVE_S, KEEPALIVE_COUNT);
 	if (bind(fd, &a->sa, addr_len(a)) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	saved = errno;

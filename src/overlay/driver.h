@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/backoff.h"
 #include "base/list.h"
 #include "base/refcount.h"
 #include "base/secret.h"
@@ -73,6 +74,8 @@ struct overlay_driver {
 	 * part, but for the isolation fields: overlay_read_isolation(), and is_quiet); no I/O. An ERR_INVALID gets "<label>: failed to
 	 * decode config: " before it. */
 	int (*open)(const struct value *data, struct overlay **ret_overlay, struct err *e);
+	/* The longest host that dial() wants to see, at most TARGET_TEXT_MAX; 0: HOST_TEXT_MAX. */
+	size_t host_max;
 	/* Begin; opt->host is already checked (length, characters), opt->isolation_key is not NULL. Allocates and returns its
 	 * dial; the gate fills the embedded part, but for trace.resolver. What fails at once: return dial_new_failed(). */
 	struct dial *(*dial)(struct overlay *o, const struct dial_options *opt);
@@ -122,6 +125,8 @@ struct listener {
 void listener_ready(struct listener *l, const char *address);
 void listener_accept(struct listener *l, int fd, const struct listen_peer *peer); /* takes fd */
 void listener_failed(struct listener *l, const struct err *e);
+/* How long drivers wait before they try again to bring a listener up. */
+extern const struct backoff overlay_listen_retry;
 /* A listener that reports `e` (copied) in a later turn; for listen(). */
 struct listener *listener_new_failed(const struct listen_options *opt, const struct err *e);
 
@@ -137,6 +142,9 @@ void overlay_set_address(struct overlay *o, const char *address);
 int overlay_state_path(
 	const struct overlay_env *env, const char *kind, const char *node, char **ret_path, struct err *e);
 
+/* For drivers: like mkdir -p, with mode 0700 for what is made. INTERNAL with the system's text. */
+int overlay_make_dir(const char *path, struct err *e);
+
 /* For drivers: report and forget. The driver frees its dial right after this returns; `d->overlay` may be gone by then.
  * fd < 0: `e` says why. Never inside the driver's dial(). */
 void dial_report(struct dial *d, int fd, const struct err *e);
@@ -151,6 +159,8 @@ int overlay_read_isolation(const struct value *data, struct overlay *o, struct e
  * "invalid configuration: network: invalid port: line 12: 0 is not between 1 and 65535". */
 int overlay_read_endpoint(
 	const struct value *data, char ret_host[static HOST_TEXT_MAX + 1], uint16_t *ret_port, struct err *e);
+/* For drivers: ERR_INVALID "invalid configuration: network: invalid KEY: line 12: REASON" about a field of the entry; the line only where it is known. Returns -1. */
+int overlay_bad_field(const struct value *data, const char *key, struct err *e, const char *reason);
 /* For drivers: read a secret; an absent field leaves *ret alone. ERR_INVALID, without the value, when it is no string or holds a NUL byte. */
 int overlay_read_secret(const struct value *data, const char *key, struct secret **ret, struct err *e);
 /* Which session (destination, credentials) a dial goes through: "" the one that all share (no isolation); NULL one for this dial alone, never used again; else a key: dials with equal

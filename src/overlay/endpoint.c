@@ -16,6 +16,14 @@ static int bad_field(const struct value *v, struct err *e, const char *what, con
 	return err_set(e, ERR_INVALID, "invalid configuration: network: %s: %s%s", what, line, reason);
 }
 
+int overlay_bad_field(const struct value *data, const char *key, struct err *e, const char *reason)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "invalid %s", key);
+	return bad_field(value_get(data, key), e, what, reason);
+}
+
 /* Drop the brackets of "[::1]". */
 static int copy_host(const struct value *v, const char *host, char out[static HOST_TEXT_MAX + 1], struct err *e)
 {

@@ -9,25 +9,6 @@
 
 #include "overlay/driver.h"
 
-/* The line of a field, as "line 12: ", for errors; "" when it is not known. */
-static const char *where(const struct value *v, char out[static 32])
-{
-	uint32_t line = value_line(v);
-
-	out[0] = '\0';
-	if (line > 0)
-		snprintf(out, 32, "line %" PRIu32 ": ", line);
-	return out;
-}
-
-static int bad_isolation(const struct value *data, struct err *e, const char *reason)
-{
-	char line[32];
-
-	return err_set(e, ERR_INVALID, "invalid configuration: network: invalid isolation: %s%s",
-		where(value_get(data, "isolation"), line), reason);
-}
-
 int overlay_read_isolation(const struct value *data, struct overlay *o, struct err *e)
 {
 	const char *word = "";
@@ -50,11 +31,11 @@ int overlay_read_isolation(const struct value *data, struct overlay *o, struct e
 		mode = ISOLATION_NAME;
 
 	if (mode == ISOLATION_NAME && strlen(word) > ISOLATION_NAME_MAX)
-		return bad_isolation(data, e, "a name has at most 64 bytes");
+		return overlay_bad_field(data, "isolation", e, "a name has at most 64 bytes");
 	/* Guessing which of the two was meant could link what was to be kept apart. */
 	if (streams && mode != ISOLATION_DIAL)
-		return bad_isolation(
-			data, e, "isolate_streams: true asks for an identity per dial; give only one of the two");
+		return overlay_bad_field(data, "isolation", e,
+			"isolate_streams: true asks for an identity per dial; give only one of the two");
 
 	o->isolation = mode;
 	o->isolate_streams = mode == ISOLATION_DIAL;

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "registry/file.h"
 
 static int check_file(int fd, const char *path, struct err *e)
 {
@@ -72,35 +72,6 @@ int key_file_read(const char *path, struct secret **ret, struct err *e)
 	return rc;
 }
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0) {
-			text += n;
-			len -= (size_t)n;
-		}
-	}
-	return true;
-}
-
-static void sync_dir(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = slash ? xmemdupz(path, (size_t)(slash - path)) : xstrdup(".");
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	/* Not every file system offers it; the file itself is on disk by now. */
-	if (fd >= 0) {
-		(void)fsync(fd);
-		close(fd);
-	}
-	free(dir);
-}
-
 int key_file_write(const char *path, const struct secret *key, struct err *e)
 {
 	char *temp = xasprintf("%s.new", path);
@@ -113,13 +84,13 @@ int key_file_write(const char *path, const struct secret *key, struct err *e)
 		err_set_errno(e, ERR_INTERNAL, errno, "cannot write '%s'", temp);
 		goto out;
 	}
-	if (!write_all(fd, secret_reveal(key), secret_len(key)) || !write_all(fd, "\n", 1) || fsync(fd) < 0 ||
-		rename(temp, path) < 0) {
+	if (file_write_all(fd, secret_reveal(key), secret_len(key)) < 0 || file_write_all(fd, "\n", 1) < 0 ||
+		fsync(fd) < 0 || rename(temp, path) < 0) {
 		err_set_errno(e, ERR_INTERNAL, errno, "cannot write '%s'", path);
 		unlink(temp);
 		goto out;
 	}
-	sync_dir(path);
+	file_sync_dir_of(path);
 	rc = 0;
 out:
 	if (fd >= 0)

@@ -13,6 +13,13 @@
 #include "base/log.h"
 #include "overlay/gate.h"
 
+const struct backoff overlay_listen_retry = {
+	.initial_ns = UINT64_C(250000000),
+	.max_ns = UINT64_C(15000000000),
+	.factor = 2,
+	.jitter = 0.2,
+};
+
 /* -- telling -------------------------------------------------------------------------------------- */
 
 static void check_thread(const struct listener *l)

@@ -53,8 +53,7 @@ static void add_segment(struct buf *out, const char *text)
 	add_hex(out, "~", digest, HASH_BYTES);
 }
 
-/* Like mkdir -p, with mode 0700 for what is made. */
-static int make_parents(const char *path, struct err *e)
+int overlay_make_dir(const char *path, struct err *e)
 {
 	char *copy = xstrdup(path);
 	int rc = 0;
@@ -66,7 +65,7 @@ static int make_parents(const char *path, struct err *e)
 			continue;
 		*c = '\0';
 		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			rc = err_set_errno(e, ERR_INTERNAL, errno, "cannot make the state directory '%s'", copy);
+			rc = err_set_errno(e, ERR_INTERNAL, errno, "cannot make the state directory '%.256s'", copy);
 		*c = was;
 		if (!was)
 			break;
@@ -113,7 +112,7 @@ int overlay_state_path(
 		err_set(e, ERR_INTERNAL, "a state directory needs a name");
 		goto out;
 	}
-	if (make_parents(env->state_dir, e) < 0)
+	if (overlay_make_dir(env->state_dir, e) < 0)
 		goto out;
 	add_segment(&kind_name, kind);
 	add_segment(&node_name, node);

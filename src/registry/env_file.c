@@ -143,20 +143,6 @@ out:
 	return rc;
 }
 
-static void sync_directory_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = slash ? xmemdupz(path, slash == path ? 1 : (size_t)(slash - path)) : xstrdup(".");
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	/* Some file systems can't; the new name is in place all the same. */
-	if (fd >= 0) {
-		(void)fsync(fd);
-		close(fd);
-	}
-	free(dir);
-}
-
 /* Give the new file the owner of the old one where that is allowed, and its mode: rewriting must not open a
  * private file to others. */
 static int copy_status(int fd, const struct stat *old)
@@ -183,9 +169,9 @@ static int replace_file(const struct file *f, const struct buf *text, const stru
 	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, old ? 0600 : f->file_mode);
 	if (fd < 0)
 		goto out;
-	if (file_write_all(fd, text) == 0 && (!old || copy_status(fd, old) == 0) && fsync(fd) == 0 &&
-		rename(tmp, path) == 0) {
-		sync_directory_of(path);
+	if (file_write_all(fd, buf_data(text), buf_len(text)) == 0 && (!old || copy_status(fd, old) == 0) &&
+		fsync(fd) == 0 && rename(tmp, path) == 0) {
+		file_sync_dir_of(path);
 		rc = 0;
 	}
 out:

@@ -119,7 +119,7 @@ static int replace_file(const char *path, const struct buf *text, struct err *e)
 		err_set_errno(e, ERR_UNAVAILABLE, errno, "failed to write '%s'", path);
 		goto out;
 	}
-	if (file_write_all(fd, text) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0) {
+	if (file_write_all(fd, buf_data(text), buf_len(text)) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0) {
 		err_set_errno(e, ERR_UNAVAILABLE, errno, "failed to write '%s'", path);
 		unlink(tmp);
 		goto out;

@@ -8,8 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "net/connect.h"
+#include "net/socket.h"
 
 enum { PEEK_BYTES = 2048, KEEPALIVE_IDLE_S = 60, KEEPALIVE_INTERVAL_S = 20, KEEPALIVE_COUNT = 3 };
 
@@ -98,18 +97,6 @@ static void on_deadline(struct loop_timer *t)
 	fail(c, &e);
 }
 
-/* A bridge that is gone without a word (its machine died) is noticed in two minutes. */
-static void keep_alive(int fd)
-{
-	const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, count = KEEPALIVE_COUNT;
-
-	/* None of these fails on a TCP socket; if one did, the bridge's death would only be noticed later. */
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-}
-
 static bool is_standing(const struct sam_client *c)
 {
 	return c->machine.state == SAM_STANDING || c->machine.state == SAM_PEER;
@@ -131,7 +118,8 @@ static void after_step(struct sam_client *c)
 	}
 	if (!is_standing(c))
 		return;
-	keep_alive(c->fd);
+	/* A bridge that is gone without a word (its machine died) is noticed in two minutes. */
+	socket_keep_alive(c->fd, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT);
 	if (c->events->standing)
 		c->events->standing(c->arg, &c->machine);
 }
@@ -140,22 +128,16 @@ enum io { IO_OK, IO_LATER, IO_OVER /* reported, `c` is gone */ };
 
 static enum io flush(struct sam_client *c)
 {
-	struct buf *out = &c->machine.out;
+	int errnum = socket_send(c->fd, &c->machine.out);
 
-	while (buf_len(out) > 0) {
-		ssize_t n = send(c->fd, buf_data(out), buf_len(out), MSG_NOSIGNAL);
-
-		if (n > 0) {
-			buf_consume(out, (size_t)n);
-		} else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			loop_poll_set(c->poll, LOOP_WRITE);
-			return IO_LATER;
-		} else if (n < 0 && errno != EINTR) {
-			fail_io(c, errno, false);
-			return IO_OVER;
-		}
+	if (errnum == 0)
+		return IO_OK;
+	if (errnum == EAGAIN) {
+		loop_poll_set(c->poll, LOOP_WRITE);
+		return IO_LATER;
 	}
-	return IO_OK;
+	fail_io(c, errnum, false);
+	return IO_OVER;
 }
 
 /* Take off the socket what the machine took. It is there: it was just seen. */

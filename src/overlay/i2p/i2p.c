@@ -33,16 +33,6 @@ struct i2p_dial {
 
 /* -- the entry ------------------------------------------------------------------------------------ */
 
-static int bad_field(const struct value *data, const char *key, struct err *e, const char *reason)
-{
-	uint32_t line = value_line(value_get(data, key));
-	char where[32] = "";
-
-	if (line > 0)
-		snprintf(where, sizeof(where), "line %" PRIu32 ": ", line);
-	return err_set(e, ERR_INVALID, "invalid configuration: network: invalid %s: %s%s", key, where, reason);
-}
-
 /* It becomes a word of a command. */
 static int read_session_name(const struct value *data, char out[static SESSION_NAME_MAX + 1], struct err *e)
 {
@@ -53,9 +43,9 @@ static int read_session_name(const struct value *data, char out[static SESSION_N
 	if (name[0] == '\0')
 		name = "wippy";
 	if (strlen(name) > SESSION_NAME_MAX)
-		return bad_field(data, "session_name", e, "it has more than 64 bytes");
+		return overlay_bad_field(data, "session_name", e, "it has more than 64 bytes");
 	if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != strlen(name))
-		return bad_field(data, "session_name", e, "use letters, digits, '.', '_' and '-'");
+		return overlay_bad_field(data, "session_name", e, "use letters, digits, '.', '_' and '-'");
 	memcpy(out, name, strlen(name) + 1);
 	return 0;
 }
@@ -85,7 +75,7 @@ static int read_tunnels(const struct value *data, char out[static SAM_OPTIONS_MA
 		if (value_read_int(data, tunnel_fields[i].key, &n, e) < 0)
 			return err_prefix(e, "failed to unmarshal config");
 		if (n < tunnel_fields[i].min || n > tunnel_fields[i].max)
-			return bad_field(data, tunnel_fields[i].key, e, tunnel_fields[i].reason);
+			return overlay_bad_field(data, tunnel_fields[i].key, e, tunnel_fields[i].reason);
 		len += (size_t)snprintf(
 			out + len, SAM_OPTIONS_MAX + 1 - len, " %s=%" PRId64, tunnel_fields[i].option, n);
 		assert(len <= SAM_OPTIONS_MAX);
@@ -100,7 +90,7 @@ static int read_idle(const struct value *data, uint64_t *ret_ns, struct err *e)
 	if (value_read_duration(data, "session_idle_timeout", &ns, e) < 0)
 		return err_prefix(e, "failed to unmarshal config");
 	if (ns < IDLE_MIN_NS || ns > IDLE_MAX_NS)
-		return bad_field(data, "session_idle_timeout", e, "use 1s to 24h");
+		return overlay_bad_field(data, "session_idle_timeout", e, "use 1s to 24h");
 	*ret_ns = (uint64_t)ns;
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "net/connect.h"
+#include "net/socket.h"
 #include "overlay/driver.h"
 
 struct socks5_client {
@@ -108,22 +109,16 @@ enum io { IO_OK, IO_LATER, IO_OVER /* reported, `c` is gone */ };
 
 static enum io flush(struct socks5_client *c)
 {
-	struct buf *out = &c->machine.out;
+	int errnum = socket_send(c->fd, &c->machine.out);
 
-	while (buf_len(out) > 0) {
-		ssize_t n = send(c->fd, buf_data(out), buf_len(out), MSG_NOSIGNAL);
-
-		if (n > 0) {
-			buf_consume(out, (size_t)n);
-		} else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			loop_poll_set(c->poll, LOOP_WRITE);
-			return IO_LATER;
-		} else if (n < 0 && errno != EINTR) {
-			fail_io(c, errno, "write");
-			return IO_OVER;
-		}
+	if (errnum == 0)
+		return IO_OK;
+	if (errnum == EAGAIN) {
+		loop_poll_set(c->poll, LOOP_WRITE);
+		return IO_LATER;
 	}
-	return IO_OK;
+	fail_io(c, errnum, "write");
+	return IO_OVER;
 }
 
 /* At most what the machine wants: what follows belongs to whoever gets the descriptor. */

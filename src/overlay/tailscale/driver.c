@@ -211,8 +211,10 @@ static int find_state_dir(const struct tailscale *t, char **ret, struct err *e)
 
 	if (!t->state_dir[0])
 		return overlay_state_path(t->base.env, "tailscale", node, ret, e);
-	if (sidecar_make_dir(t->state_dir, e) < 0)
+	if (overlay_make_dir(t->state_dir, e) < 0)
 		return -1;
+	if (access(t->state_dir, R_OK | W_OK | X_OK) < 0)
+		return err_set_errno(e, ERR_INTERNAL, errno, "cannot use the state directory '%.256s'", t->state_dir);
 	*ret = xstrdup(t->state_dir);
 	return 0;
 }

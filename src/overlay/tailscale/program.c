@@ -1,5 +1,5 @@
 /*
- * program.c - looking for the sidecar, making its directory.
+ * program.c - looking for the sidecar.
  */
 #include "overlay/tailscale/program.h"
 
@@ -61,27 +61,4 @@ int sidecar_program_find(const char *configured, char **ret_path, struct err *e)
 		beside);
 	free(beside);
 	return -1;
-}
-
-int sidecar_make_dir(const char *path, struct err *e)
-{
-	char *copy = xstrdup(path);
-	int rc = 0;
-
-	for (char *c = copy + 1; rc == 0; c++) {
-		char was = *c;
-
-		if (was && was != '/')
-			continue;
-		*c = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			rc = err_set_errno(e, ERR_INTERNAL, errno, "cannot make the state directory '%.256s'", copy);
-		*c = was;
-		if (!was)
-			break;
-	}
-	if (rc == 0 && access(path, R_OK | W_OK | X_OK) < 0)
-		rc = err_set_errno(e, ERR_INTERNAL, errno, "cannot use the state directory '%.256s'", path);
-	free(copy);
-	return rc;
 }

@@ -1,5 +1,5 @@
 /*
- * program.h - where the sidecar's program is, and where its node keeps its keys.
+ * program.h - where the sidecar's program is.
  */
 #ifndef OVERLAY_TAILSCALE_PROGRAM_H
 #define OVERLAY_TAILSCALE_PROGRAM_H
@@ -9,8 +9,5 @@
 /* `configured` (network_service.sidecar) if given, else the environment variable WIPPY_TSNET if set, else `wippy-tsnet` beside our own program. malloc'd.
  * UNAVAILABLE when it is not there: what is missing, and how to get it. */
 int sidecar_program_find(const char *configured, char **ret_path, struct err *e);
-
-/* Make a directory and its parents, with mode 0700 for what is made; it must be ours to write in. INTERNAL with the system's text. */
-int sidecar_make_dir(const char *path, struct err *e);
 
 #endif

@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "net/connect.h"
+#include "net/socket.h"
 #include "overlay/tor/auth.h"
 #include "overlay/tor/cookie.h"
 
@@ -138,29 +139,14 @@ static void lose_io(struct controller *s, int errnum)
 
 /* -- sending ---------------------------------------------------------------------------------------- */
 
-static bool send_all(struct controller *s, struct buf *out)
-{
-	while (buf_len(out) > 0) {
-		ssize_t n = send(s->fd, buf_data(out), buf_len(out), MSG_NOSIGNAL);
-
-		if (n > 0) {
-			explicit_bzero((char *)buf_data(out), (size_t)n);
-			buf_consume(out, (size_t)n);
-		} else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-			loop_poll_set(s->poll, LOOP_READ | LOOP_WRITE);
-			return true;
-		} else if (n < 0 && errno != EINTR) {
-			return false;
-		}
-	}
-	loop_poll_set(s->poll, LOOP_READ);
-	return true;
-}
-
 /* A failure shows in the next turn, as an event of the descriptor. */
 static bool flush(struct controller *s)
 {
-	return send_all(s, s->authenticated ? &s->out : &s->auth.out);
+	int errnum = socket_send(s->fd, s->authenticated ? &s->out : &s->auth.out);
+
+	if (errnum == 0 || errnum == EAGAIN)
+		loop_poll_set(s->poll, errnum ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+	return errnum == 0 || errnum == EAGAIN;
 }
 
 /* For the answer that is due, or the next probe. */

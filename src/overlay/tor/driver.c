@@ -5,7 +5,6 @@
  * meet, and nothing can listen.
  */
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +15,6 @@
 #include "overlay/tor/tor.h"
 
 /* -- the entry ------------------------------------------------------------------------------------ */
-
-static int bad_field(const struct value *data, const char *key, struct err *e, const char *reason)
-{
-	uint32_t line = value_line(value_get(data, key));
-	char where[32] = "";
-
-	if (line > 0)
-		snprintf(where, sizeof(where), "line %" PRIu32 ": ", line);
-	return err_set(e, ERR_INVALID, "invalid configuration: network: invalid %s: %s%s", key, where, reason);
-}
 
 /* An absolute path; "" as if it were not there. */
 static int read_path(const struct value *data, const char *key, size_t max, char **ret, struct err *e)
@@ -40,7 +29,7 @@ static int read_path(const struct value *data, const char *key, size_t max, char
 		return 0;
 	(void)value_get_string(v, &len);
 	if (path[0] != '/' || len > max || strlen(path) != len)
-		return bad_field(data, key, e, "give an absolute path that is not too long");
+		return overlay_bad_field(data, key, e, "give an absolute path that is not too long");
 	*ret = xstrdup(path);
 	return 0;
 }
@@ -55,7 +44,7 @@ static int read_control_endpoint(const struct value *data, struct tor *o, struct
 	if (!host && !port)
 		return 0;
 	if (o->control_socket)
-		return bad_field(data, "control_socket", e, "give either it or control_host and control_port");
+		return overlay_bad_field(data, "control_socket", e, "give either it or control_host and control_port");
 	if (!port)
 		return err_set(
 			e, ERR_INVALID, "invalid configuration: network: control_port is required with control_host");
@@ -82,11 +71,11 @@ static int read_control(const struct value *data, struct tor *o, struct err *e)
 	if (o->control_socket)
 		o->has_control = true;
 	if (secret_len(o->control_password) > CONTROL_PASSWORD_MAX)
-		return bad_field(data, "control_password", e, "it has more than 1024 bytes");
+		return overlay_bad_field(data, "control_password", e, "it has more than 1024 bytes");
 	if (o->control_password && o->cookie_file)
-		return bad_field(data, "cookie_file", e, "give either it or control_password");
+		return overlay_bad_field(data, "cookie_file", e, "give either it or control_password");
 	if (!o->has_control && (o->control_password || o->cookie_file))
-		return bad_field(data, o->control_password ? "control_password" : "cookie_file", e,
+		return overlay_bad_field(data, o->control_password ? "control_password" : "cookie_file", e,
 			"it is for the control port: set control_port or control_socket, too");
 	return 0;
 }
@@ -112,7 +101,7 @@ static int tor_open(const struct value *data, struct overlay **ret_overlay, stru
 	pthread_mutex_init(&o->lock, NULL);
 	if (value_get(data, "socks_socket")) {
 		/* Whoever gets a dialled descriptor may rely on a TCP connection (net/connect.h). */
-		bad_field(data, "socks_socket", e,
+		overlay_bad_field(data, "socks_socket", e,
 			"SOCKS over a Unix socket is not supported: give Tor a SocksPort, and its host and port here");
 		goto fail;
 	}

@@ -25,13 +25,6 @@
 #include "overlay/tor/onion.h"
 #include "overlay/tor/tor.h"
 
-static const struct backoff RETRY = {
-	.initial_ns = UINT64_C(250000000),
-	.max_ns = UINT64_C(15000000000),
-	.factor = 2,
-	.jitter = 0.2,
-};
-
 enum {
 	BACKLOG = 128,
 	ACCEPTS_A_TURN = 32,
@@ -278,7 +271,7 @@ static void add_failed(struct tor_listener *l, const struct err *e)
 		return;
 	}
 	set_trouble(l, e->text);
-	loop_timer_start_ns(&l->timer, backoff_delay(&RETRY, l->failures));
+	loop_timer_start_ns(&l->timer, backoff_delay(&overlay_listen_retry, l->failures));
 }
 
 /* An address that would be lost with the program must not be given to anybody. */
