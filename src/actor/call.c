@@ -5,6 +5,7 @@
 
 #include "actor/worker.h"
 #include "base/alloc.h"
+#include "base/block_cache.h"
 #include "base/log.h"
 
 struct call {
@@ -207,7 +208,7 @@ static void call_free(struct call *c)
 	program_unref(c->program);
 	frame_unref(c->frame);
 	packed_unref(c->args);
-	free(c);
+	block_free(c, sizeof(*c));
 }
 
 void call_pool_put(struct worker *w, struct program *p, struct instance *in)
@@ -295,7 +296,7 @@ int call_start(struct worker *w, struct program *program, struct frame *frame, s
 
 	if (w->closing || atomic_load_explicit(&program->pool->closed, memory_order_acquire))
 		return err_set(e, ERR_UNAVAILABLE, "pool is closed");
-	c = xcalloc(1, sizeof(*c));
+	c = block_zalloc(sizeof(*c));
 	c->worker = w;
 	c->program = program_ref(program);
 	c->done = done;

@@ -1,9 +1,8 @@
 #include "actor/frame.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/block_cache.h"
 
 struct frame_network frame_choose_network(
 	const struct frame *caller, const char *call_network, const char *entry_network, const char *default_network)
@@ -67,7 +66,7 @@ struct frame *frame_derive(struct frame *caller, const struct frame_edge *edge, 
 
 	if (caller && edge_changes_nothing(caller, edge, net))
 		return frame_ref(caller);
-	f = xcalloc(1, sizeof(*f) + len + 1);
+	f = block_zalloc(sizeof(*f) + len + 1);
 	overlay = (char *)(f + 1);
 	refcount_init(&f->refs);
 	memcpy(overlay, net->overlay, len + 1);
@@ -94,7 +93,7 @@ void frame_unref(struct frame *f)
 	identity_unref(f->actor);
 	scope_unref(f->scope);
 	value_unref(f->values);
-	free(f);
+	block_free(f, sizeof(*f) + strlen(f->overlay) + 1);
 }
 
 bool frame_is_direct(const struct frame *f)

@@ -52,7 +52,7 @@ static bool is_general(const struct message *m)
 	return m->topic_len == 0 || m->topic[0] != '@';
 }
 
-void inbox_route(struct inbox *box, struct message *m)
+static __attribute__((noinline)) void route_by_topic(struct inbox *box, struct message *m)
 {
 	struct subscription *s;
 
@@ -70,6 +70,15 @@ void inbox_route(struct inbox *box, struct message *m)
 		message_queue_push(&box->general, m);
 	else
 		message_queue_push(&box->unrouted, m);
+}
+
+void inbox_route(struct inbox *box, struct message *m)
+{
+	/* Without subscriptions the inbox gets what is no event; that is most of what is sent. */
+	if (m->type == MESSAGE_USER && box->general_channel && list_is_empty(&box->subscriptions) && is_general(m))
+		message_queue_push(&box->general, m);
+	else
+		route_by_topic(box, m);
 }
 
 void inbox_route_all(struct inbox *box, struct message_queue *q)

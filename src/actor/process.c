@@ -32,6 +32,8 @@ uint64_t worker_take_number(struct worker *w)
 
 /* -- life -------------------------------------------------------------------------------------------- */
 
+static void process_notice_post(struct loop_post *post);
+
 struct process *process_alloc(struct worker *w)
 {
 	struct process *p = pool_alloc(&w->pool, sizeof(*p));
@@ -238,12 +240,12 @@ void process_abort(struct process *p, struct failure *f)
 
 /* -- running ----------------------------------------------------------------------------------------- */
 
-void process_wake(struct process *p)
+static void process_wake(struct process *p)
 {
 	worker_enqueue(p->worker, p);
 }
 
-void process_notice_post(struct loop_post *post)
+static void process_notice_post(struct loop_post *post)
 {
 	struct process *p = container_of(post, struct process, post);
 
@@ -262,12 +264,12 @@ void process_notice_post(struct loop_post *post)
 static void accept(struct process *p, struct message *m)
 {
 	m->order = p->next_order++;
+	if (p->native)
+		native_arrived(p, m);
 	if (p->inbox)
 		inbox_route(p->inbox, m);
 	else
 		message_queue_push(&p->queue, m);
-	if (p->native)
-		native_arrived(p, m);
 }
 
 void process_post_here(struct process *p, struct message *m)
@@ -292,13 +294,11 @@ bool process_send_here(struct process *self, struct pid to, struct message *m)
 	return true;
 }
 
-void process_drain(struct process *p)
+void process_take_mail(struct process *p)
 {
 	struct message_queue q = {0};
 	struct message *m;
 
-	if (mailbox_is_empty(&p->mailbox))
-		return;
 	mailbox_take_all(&p->mailbox, &q);
 	while ((m = message_queue_pop(&q))) {
 		if (signal_handle(p, m))
@@ -320,7 +320,9 @@ static bool on_supply(struct task *t, struct lua_State *L, struct channel *ch)
 	struct process *p = process_of_task(t);
 
 	process_drain(p);
-	return p->inbox && !t->killed && p->worker->sched->hooks.supply(p, L, ch);
+	if (!p->inbox || t->killed)
+		return false;
+	return p->worker->sched->hooks.supply(p, L, ch);
 }
 
 static void on_wake(struct task *t)

@@ -78,11 +78,11 @@ static bool serve(struct process *p)
 	return any;
 }
 
-void quota_received(struct process *p, struct message *m)
+void quota_free_place(struct process *p, struct message *m)
 {
 	struct worker *w = p->worker;
 
-	if (!m->counted || !p->quota)
+	if (!p->quota)
 		return;
 	m->counted = false;
 	atomic_fetch_sub(&p->quota->count, 1);

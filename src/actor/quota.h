@@ -48,8 +48,14 @@ int quota_full(struct scheduler *s, struct pid to, struct err *e);
 /* -- the receiver's side, owner thread --------------------------------------------------------------- */
 
 void quota_begin(struct process *p); /* before it is routable; nothing when its host has no bound */
-/* A channel took `m`. */
-void quota_received(struct process *p, struct message *m);
+/* A channel took `m`, which counts. */
+void quota_free_place(struct process *p, struct message *m);
+/* The same of any message. */
+static inline void quota_received(struct process *p, struct message *m)
+{
+	if (m->counted)
+		quota_free_place(p, m);
+}
 /* It is not routable any more: whoever waits is told. */
 void quota_close(struct process *p);
 void quota_free(struct process *p);

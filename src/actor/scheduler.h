@@ -73,7 +73,6 @@ unsigned scheduler_nprocesses(struct scheduler *s);
 
 /* -- workers ---------------------------------------------------------------------------------------- */
 
-unsigned worker_index(const struct worker *w);
 struct loop *worker_loop(const struct worker *w);
 struct scheduler *worker_scheduler(const struct worker *w);
 /* The worker whose thread calls; NULL on any other thread. */

@@ -315,11 +315,6 @@ struct host *worker_host(struct worker *w, const char *id)
 	return host_ref(w->last_host);
 }
 
-unsigned worker_index(const struct worker *w)
-{
-	return w->index;
-}
-
 struct loop *worker_loop(const struct worker *w)
 {
 	return w->loop;

@@ -155,8 +155,14 @@ void process_post_here(struct process *p, struct message *m);
 void process_fail(struct process *p, struct failure *f);
 /* Take apart what ended. */
 void worker_reap(struct worker *w);
-void process_drain(struct process *p);
-void process_wake(struct process *p);
+/* Sort what the mailbox holds: signals are obeyed, messages go on. */
+void process_take_mail(struct process *p);
+/* The same if there is any. */
+static inline void process_drain(struct process *p)
+{
+	if (!mailbox_is_empty(&p->mailbox))
+		process_take_mail(p);
+}
 /* Which worker owns that number. */
 static inline struct worker *number_owner(struct scheduler *s, uint64_t number)
 {
@@ -173,13 +179,10 @@ int worker_make_instance(struct worker *w, struct code *code, struct frame *f, s
 void process_begin_anew(struct process *p);
 void process_drop_upgrade(struct process *p);
 
-/* -- process.c -- */
-void process_notice_post(struct loop_post *post);
-
 /* -- native.c -- */
 void native_step(struct process *p);
 void native_fail(struct process *p, struct failure *f); /* borrowed */
-/* `m` joined those that wait. */
+/* `m` joins those that wait. */
 void native_arrived(struct process *p, const struct message *m);
 void native_free(struct process *p);
 

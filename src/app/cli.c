@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/secret.h"
 
+static const struct command version_command, help_command;
+
 const struct command *const commands[] = {&init_command, &run_command, &lint_command, &network_command,
 	&security_command, &registry_command, &version_command, &help_command, NULL};
 
@@ -119,7 +121,7 @@ static int help_run(const struct cli_globals *g, int argc, char **argv, struct e
 	return EXIT_OK;
 }
 
-const struct command help_command = {
+static const struct command help_command = {
 	.name = "help",
 	.arguments = "[COMMAND | kinds]",
 	.summary = "Show help: in general, on a command, or the kinds of entries there are",
@@ -152,7 +154,7 @@ static int version_run(const struct cli_globals *g, int argc, char **argv, struc
 	return EXIT_OK;
 }
 
-const struct command version_command = {
+static const struct command version_command = {
 	.name = "version",
 	.arguments = "",
 	.summary = "Print the version",

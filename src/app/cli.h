@@ -39,7 +39,7 @@ struct command {
 
 extern const struct command network_command;
 extern const struct command registry_command;
-extern const struct command init_command, run_command, lint_command, version_command, help_command, security_command;
+extern const struct command init_command, run_command, lint_command, security_command;
 
 /* The list, ended by NULL. */
 extern const struct command *const commands[];

@@ -71,10 +71,8 @@ int commands_list(struct start_options *o, struct err *e)
 	} else {
 		printf("Available commands:\n\n");
 		for (size_t i = 0; i < n; i++) {
-			const struct value *text = value_path(list[i]->meta, "command.short");
-
 			printf("  %-*s  %s  (%s)\n", width, command_name(list[i]),
-				value_type(text) == VALUE_STRING ? value_get_string(text, NULL) : "", list[i]->id);
+				value_text(value_path(list[i]->meta, "command.short"), ""), list[i]->id);
 		}
 		printf("\nRun with: wippy run <command>\n");
 	}

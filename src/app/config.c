@@ -250,7 +250,7 @@ static int read_key(const struct key *k, const struct value *v, struct config *c
 	case KEY_ANY:
 		return 0;
 	}
-	text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+	text = value_text(v, "");
 	return err_set(e, ERR_INVALID, "%s: expected %s, got %s%s%s", k->path, wanted[k->type], value_type_name(v),
 		text[0] ? " " : "", text);
 }
@@ -262,7 +262,7 @@ static int read_encoding(const struct value *root, struct config *c, struct err 
 
 	if (!v)
 		return 0;
-	text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+	text = value_text(v, "");
 	if (strcmp(text, "json") != 0 && strcmp(text, "console") != 0)
 		return err_set(e, ERR_INVALID, "logger.encoding: expected \"console\" or \"json\", got %s %s",
 			value_type_name(v), text);

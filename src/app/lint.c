@@ -17,8 +17,7 @@ static struct {
 	const char *lock;
 	struct option_list namespaces;
 	struct option_list codes;
-	struct option_list sets;
-	struct option_list profiles;
+	struct start_flags flags;
 	bool summary;
 	bool json;
 	bool rules;
@@ -39,8 +38,8 @@ static const struct option *lint_options(void)
 		{"json", 0, OPTION_SWITCH, &opt.json, NULL, "one JSON object"},
 		{"no-color", 0, OPTION_SWITCH, &opt.no_color, NULL, "no colours on a terminal"},
 		{"lock-file", 'l', OPTION_TEXT, &opt.lock, "FILE", "the project's lock file (default wippy.lock)"},
-		{"set", 0, OPTION_LIST, &opt.sets, "S.KEY=VALUE", "set a configuration value"},
-		{"profile", 0, OPTION_LIST, &opt.profiles, "NAME", "lay a profile of the configuration over it"},
+		START_OPTION_SET(opt.flags),
+		START_OPTION_PROFILE(opt.flags),
 		{"cache-reset", 0, OPTION_SWITCH, &opt.cache_reset, NULL, "accepted; nothing is kept between runs"},
 		{0},
 	};
@@ -89,7 +88,7 @@ static bool accepts_code(const char *word, size_t len, const char *code)
 	return strlen(code) == len && strncasecmp(word, code, len) == 0;
 }
 
-bool lint_wants_namespace(const struct lint_filter *f, const char *ns)
+static bool lint_wants_namespace(const struct lint_filter *f, const char *ns)
 {
 	return f->namespaces->count == 0 || any_word(f->namespaces, ns, accepts_namespace);
 }
@@ -206,8 +205,7 @@ static int lint_run(const struct cli_globals *g, int argc, char **argv, struct e
 {
 	struct start_options so = {
 		.globals = g,
-		.sets = &opt.sets,
-		.profiles = &opt.profiles,
+		.flags = &opt.flags,
 		.lock_path = opt.lock,
 		.quiet = opt.json || (!g->verbose && !g->very_verbose && !g->console),
 		.lock_required = true,
@@ -242,8 +240,7 @@ out:
 	start_done(&s);
 	option_list_done(&opt.namespaces);
 	option_list_done(&opt.codes);
-	option_list_done(&opt.sets);
-	option_list_done(&opt.profiles);
+	start_flags_done(&opt.flags);
 	return code;
 }
 

@@ -65,7 +65,6 @@ struct spot {
 /* Takes `message`. What the filter does not let through is dropped. */
 void findings_add(struct findings *f, const struct entry *e, const char *code, enum severity severity, struct spot spot,
 	char *message);
-bool lint_wants_namespace(const struct lint_filter *f, const char *ns);
 
 /* -- places --------------------------------------------------------------------------------------------- */
 

@@ -32,7 +32,7 @@ static char *suggest_module(const struct check *c, const char *name)
 
 static void check_module(struct check *c, const struct value *v)
 {
-	const char *name = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+	const char *name = value_text(v, "");
 	char *hint;
 
 	if (!*name) {
@@ -105,7 +105,7 @@ static bool imports_itself(struct check *c, struct unit *library)
 
 static void check_import(struct check *c, const char *alias, const struct value *v)
 {
-	const char *ref = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+	const char *ref = value_text(v, "");
 	const struct entry *target;
 	struct unit *library;
 	const char *other;
@@ -195,7 +195,7 @@ void check_method(struct check *c)
 {
 	const struct lint_report *r = c->u->report;
 	const struct value *field = value_get(c->u->entry->data, "method");
-	const char *method = value_type(field) == VALUE_STRING ? value_get_string(field, NULL) : "";
+	const char *method = value_text(field, "");
 	struct suggestion s;
 	char *hint;
 

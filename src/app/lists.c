@@ -27,6 +27,7 @@ static const struct kind *const kinds[] = {
 	&http_service_kind,
 	&http_static_kind,
 	&library_lua_kind,
+	&network_kind,
 	&network_i2p_kind,
 	&network_socks5_kind,
 	&network_tailscale_kind,

@@ -89,7 +89,7 @@ static void add_json_fields(struct buf *b, const struct log_record *r, bool firs
 /* Tabs and newlines would break the line's shape. */
 static void add_text(struct buf *b, const char *text)
 {
-	buf_add_escaped(b, text, strlen(text), 16384);
+	buf_add_line(b, text, strlen(text), 16384);
 }
 
 static void format_default(struct buf *b, const struct log_record *r)

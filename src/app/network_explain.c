@@ -9,8 +9,8 @@
 #include "app/lists.h"
 #include "app/network.h"
 #include "base/alloc.h"
+#include "http/url.h"
 #include "overlay/driver.h"
-#include "value/json.h"
 
 #define opt network_opt
 
@@ -97,15 +97,16 @@ static const char *refuse(const struct start *s, const struct frame_network *net
 	return NULL;
 }
 
-static struct value *explain(const struct start *s, const struct frame_network *net, const char *host)
+static struct value *explain(
+	const struct start *s, const struct frame_network *net, const char *target, const char *host)
 {
 	bool direct = !*net->overlay || strcmp(net->overlay, FRAME_DIRECT) == 0;
 	struct value *v = value_map();
 	const char *why;
 	struct addr a;
 
-	if (host)
-		set(v, "target", host);
+	if (target)
+		set(v, "target", target);
 	set(v, "overlay", direct ? FRAME_DIRECT : net->overlay);
 	set(v, "chosen_by", net->chosen_by == FRAME_NOBODY ? FRAME_DIRECT : frame_chooser_name(net->chosen_by));
 	if (direct) {
@@ -155,46 +156,68 @@ static const char *isolation_in_words(const char *name)
 	return "";
 }
 
-static const char *text_of(const struct value *v, const char *name)
-{
-	const struct value *field = value_get(v, name);
-
-	return value_type(field) == VALUE_STRING ? value_get_string(field, NULL) : "";
-}
-
 static void print(const struct value *v)
 {
-	if (text_of(v, "target")[0])
-		printf("%-10s %s\n", "target", text_of(v, "target"));
-	printf("%-10s %s%s%s%s\n", "network", text_of(v, "overlay"), text_of(v, "kind")[0] ? " (" : "",
-		text_of(v, "kind"), text_of(v, "kind")[0] ? ")" : "");
-	printf("%-10s %s: %s\n", "chosen by", text_of(v, "chosen_by"), chosen_in_words(text_of(v, "chosen_by")));
-	if (text_of(v, "resolver")[0])
-		printf("%-10s %s\n", "resolver", text_of(v, "resolver"));
-	if (text_of(v, "isolation")[0])
-		printf("%-10s %s: %s\n", "isolation", text_of(v, "isolation"),
-			isolation_in_words(text_of(v, "isolation")));
-	if (text_of(v, "refused")[0])
-		printf("%-10s %s\n", "refused", text_of(v, "refused"));
+	if (value_text_at(v, "target")[0])
+		printf("%-10s %s\n", "target", value_text_at(v, "target"));
+	printf("%-10s %s%s%s%s\n", "network", value_text_at(v, "overlay"), value_text_at(v, "kind")[0] ? " (" : "",
+		value_text_at(v, "kind"), value_text_at(v, "kind")[0] ? ")" : "");
+	printf("%-10s %s: %s\n", "chosen by", value_text_at(v, "chosen_by"),
+		chosen_in_words(value_text_at(v, "chosen_by")));
+	if (value_text_at(v, "resolver")[0])
+		printf("%-10s %s\n", "resolver", value_text_at(v, "resolver"));
+	if (value_text_at(v, "isolation")[0])
+		printf("%-10s %s: %s\n", "isolation", value_text_at(v, "isolation"),
+			isolation_in_words(value_text_at(v, "isolation")));
+	if (value_text_at(v, "refused")[0])
+		printf("%-10s %s\n", "refused", value_text_at(v, "refused"));
 }
 
-int network_explain(const struct start *s, const char *host, struct err *e)
+/* The host of "name", "name:443", "[::1]:80", "https://name/x". */
+static int read_host(const char *target, char **ret, struct err *e)
 {
-	struct buf out = BUF_INIT;
+	struct http_url u;
+	struct addr a;
+	char *text;
+
+	*ret = NULL;
+	if (!target)
+		return 0;
+	if (addr_from_literal(target, 1, &a)) {
+		*ret = xstrdup(target);
+		return 0;
+	}
+	text = strstr(target, "://") ? xstrdup(target) : xasprintf("tcp://%s", target);
+	if (http_url_parse(text, &u, e) == 0) {
+		if (*u.host)
+			*ret = xstrdup(u.host);
+		http_url_done(&u);
+	}
+	free(text);
+	if (*ret)
+		return 0;
+	return err_set(e, ERR_INVALID, "cannot explain \"%.200s\": expected a host, HOST:PORT or a URL", target);
+}
+
+int network_explain(const struct start *s, const char *target, struct err *e)
+{
 	struct frame_network net;
 	struct value *v;
+	char *host;
 	int code;
 
-	if (choose(s, &net, e) < 0)
+	if (read_host(target, &host, e) < 0)
 		return -1;
-	v = explain(s, &net, host);
-	if (opt.json) {
-		json_write(v, &out);
-		printf("%s\n", buf_str(&out));
-		buf_done(&out);
-	} else {
-		print(v);
+	if (choose(s, &net, e) < 0) {
+		free(host);
+		return -1;
 	}
+	v = explain(s, &net, target, host);
+	free(host);
+	if (opt.json)
+		network_print_json(v);
+	else
+		print(v);
 	code = value_get(v, "refused") ? NETWORK_EXIT_TARGET : EXIT_OK;
 	value_unref(v);
 	return code;

@@ -22,8 +22,7 @@ static struct {
 	bool yaml;
 	bool raw;
 	const char *lock_file;
-	struct option_list sets;
-	struct option_list profiles;
+	struct start_flags flags;
 } opt;
 
 static const struct option *registry_options(void)
@@ -40,8 +39,8 @@ static const struct option *registry_options(void)
 		{"yaml", 0, OPTION_SWITCH, &opt.yaml, NULL, "print YAML"},
 		{"lock-file", 'l', OPTION_TEXT, &opt.lock_file, "FILE",
 			"lock file of the project (default wippy.lock)"},
-		{"set", 0, OPTION_LIST, &opt.sets, "S.KEY=VALUE", "set a configuration value"},
-		{"profile", 0, OPTION_LIST, &opt.profiles, "NAME", "lay a profile of the configuration over it"},
+		START_OPTION_SET(opt.flags),
+		START_OPTION_PROFILE(opt.flags),
 		{0},
 	};
 
@@ -208,7 +207,8 @@ static int list(const struct project_entries *p, struct err *e)
 
 /* -- show ----------------------------------------------------------------------------------------- */
 
-const struct entry *registry_entry_find(const struct project_entries *p, const char *id, struct err *e)
+/* The entry with that id, or the only one with that name: NOT_FOUND "entry not found: x", INVALID `ambiguous entry name "x", use full ID (namespace:name)`. */
+static const struct entry *registry_entry_find(const struct project_entries *p, const char *id, struct err *e)
 {
 	const struct entry *found = NULL;
 	bool full = strchr(id, ':') != NULL;
@@ -364,8 +364,7 @@ static int registry_run(const struct cli_globals *g, int argc, char **argv, stru
 {
 	struct start_options so = {
 		.globals = g,
-		.sets = &opt.sets,
-		.profiles = &opt.profiles,
+		.flags = &opt.flags,
 		.lock_path = opt.lock_file,
 		.quiet = !g->verbose && !g->very_verbose && !g->console,
 		.lock_required = true,
@@ -383,8 +382,7 @@ static int registry_run(const struct cli_globals *g, int argc, char **argv, stru
 		start_done(&s);
 	}
 	option_list_done(&opt.meta);
-	option_list_done(&opt.sets);
-	option_list_done(&opt.profiles);
+	start_flags_done(&opt.flags);
 	return rc < 0 ? -1 : EXIT_OK;
 }
 

@@ -16,9 +16,6 @@
 
 enum registry_format { REGISTRY_TEXT, REGISTRY_JSON, REGISTRY_YAML };
 
-/* The entry with that id, or the only one with that name: NOT_FOUND "entry not found: x", INVALID `ambiguous entry name "x", use full ID (namespace:name)`. */
-const struct entry *registry_entry_find(const struct project_entries *p, const char *id, struct err *e);
-
 /* Print a value with a newline at its end; takes it. */
 void registry_print(struct value *v, enum registry_format format);
 

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/map.h"
 #include "registry/env.h"
-#include "registry/order.h"
+#include "registry/references.h"
 
 /* -- namespaces ----------------------------------------------------------------------------------- */
 

@@ -22,9 +22,7 @@
 static struct {
 	const char *exec;
 	const char *host;
-	struct option_list overrides;
-	struct option_list sets;
-	struct option_list profiles;
+	struct start_flags flags;
 	bool watch;
 } opt;
 
@@ -33,10 +31,9 @@ static const struct option *run_options(void)
 	static const struct option table[] = {
 		{"exec", 'x', OPTION_TEXT, &opt.exec, "NS:NAME", "start this process entry and exit with it"},
 		{"host", 0, OPTION_TEXT, &opt.host, "ID", "terminal host for the process (default: the only one)"},
-		{"override", 'o', OPTION_LIST, &opt.overrides, "KEY=VALUE",
-			"override an entry's field, as in app:gw:addr=:9090"},
-		{"set", 0, OPTION_LIST, &opt.sets, "S.KEY=VALUE", "set a configuration value"},
-		{"profile", 0, OPTION_LIST, &opt.profiles, "NAME", "lay a profile of the configuration over it"},
+		START_OPTION_OVERRIDE(opt.flags, ", as in app:gw:addr=:9090"),
+		START_OPTION_SET(opt.flags),
+		START_OPTION_PROFILE(opt.flags),
 		{"watch", 'w', OPTION_SWITCH, &opt.watch, NULL,
 			"apply edits of the project's files while it runs, and say what changed"},
 		{0},
@@ -129,7 +126,7 @@ static struct control *answer_questions(struct runtime *rt)
 		overlay_unref(all[i]);
 	free(all);
 	if (n > 0 && control_new(rt, &c, &e) < 0)
-		log_info("run", "nobody can ask for the state of the overlays", LOG_STR("reason", e.text));
+		log_warn("run", "nobody can ask for the state of the overlays", LOG_STR("reason", e.text));
 	return c;
 }
 
@@ -142,6 +139,7 @@ static int run_loaded(const struct start_options *so, struct start *s, const str
 	struct runtime_config rc = {
 		.kinds = &app_kinds,
 		.modules = &app_modules,
+		.warn = start_warn,
 		.drivers = app_drivers,
 		.ndrivers = app_ndrivers,
 		.workers = (unsigned)cfg->workers,
@@ -202,9 +200,7 @@ static int run_run(const struct cli_globals *g, int argc, char **argv, struct er
 {
 	struct start_options so = {
 		.globals = g,
-		.sets = &opt.sets,
-		.profiles = &opt.profiles,
-		.overrides = &opt.overrides,
+		.flags = &opt.flags,
 	};
 	struct start s = {0};
 	struct target target = {0};
@@ -224,9 +220,7 @@ static int run_run(const struct cli_globals *g, int argc, char **argv, struct er
 out:
 	free(target.entry_id);
 	start_done(&s);
-	option_list_done(&opt.overrides);
-	option_list_done(&opt.sets);
-	option_list_done(&opt.profiles);
+	start_flags_done(&opt.flags);
 	return code;
 }
 

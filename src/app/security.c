@@ -22,9 +22,7 @@ static struct {
 	struct option_list policies;
 	struct option_list meta;
 	struct option_list actor_meta;
-	struct option_list overrides;
-	struct option_list sets;
-	struct option_list profiles;
+	struct start_flags flags;
 	bool json;
 } opt;
 
@@ -36,10 +34,9 @@ static const struct option *security_options(void)
 		{"meta", 0, OPTION_LIST, &opt.meta, "K=V", "what the check tells: meta.K, as in pid=..., key=..."},
 		{"actor-meta", 0, OPTION_LIST, &opt.actor_meta, "K=V", "the actor's metadata: actor.meta.K"},
 		{"json", 0, OPTION_SWITCH, &opt.json, NULL, "print one JSON object"},
-		{"override", 'o', OPTION_LIST, &opt.overrides, "KEY=VALUE",
-			"override an entry's field, as in app:p:policy.effect=deny"},
-		{"set", 0, OPTION_LIST, &opt.sets, "S.KEY=VALUE", "set a configuration value"},
-		{"profile", 0, OPTION_LIST, &opt.profiles, "NAME", "lay a profile of the configuration over it"},
+		START_OPTION_OVERRIDE(opt.flags, ", as in app:p:policy.effect=deny"),
+		START_OPTION_SET(opt.flags),
+		START_OPTION_PROFILE(opt.flags),
 		{0},
 	};
 
@@ -247,9 +244,7 @@ static int explain(const struct cli_globals *g, char **question, struct err *e)
 {
 	struct start_options so = {
 		.globals = g,
-		.sets = &opt.sets,
-		.profiles = &opt.profiles,
-		.overrides = &opt.overrides,
+		.flags = &opt.flags,
 		.quiet = !g->verbose && !g->very_verbose && !g->console,
 		.lock_required = true,
 	};
@@ -285,9 +280,7 @@ static int security_run(const struct cli_globals *g, int argc, char **argv, stru
 	option_list_done(&opt.policies);
 	option_list_done(&opt.meta);
 	option_list_done(&opt.actor_meta);
-	option_list_done(&opt.overrides);
-	option_list_done(&opt.sets);
-	option_list_done(&opt.profiles);
+	start_flags_done(&opt.flags);
 	return code;
 }
 

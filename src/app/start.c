@@ -22,6 +22,16 @@ static void keep_warning(const char *text)
 		warnings.texts[warnings.count++] = xstrdup(text);
 }
 
+static bool warns_directly;
+
+void start_warn(const char *text)
+{
+	if (warns_directly)
+		fprintf(stderr, "Warning: %s\n", text);
+	else
+		log_warn("project", text);
+}
+
 /* A mistyped default_network must not go unseen because a command keeps the log quiet. */
 static bool is_told_directly(const struct start_options *o)
 {
@@ -30,8 +40,9 @@ static bool is_told_directly(const struct start_options *o)
 
 static void tell_warnings(const struct start_options *o)
 {
+	warns_directly = is_told_directly(o);
 	for (size_t i = 0; i < warnings.count; i++) {
-		if (is_told_directly(o))
+		if (warns_directly)
 			fprintf(stderr, "Warning: %s\n", warnings.texts[i]);
 		else
 			log_warn("config", warnings.texts[i]);
@@ -143,8 +154,8 @@ static int apply_overrides(const struct start_options *o, struct start *s, struc
 {
 	if (override_from_config(&s->entries, &s->config, e) < 0)
 		return -1;
-	for (size_t i = 0; o->overrides && i < o->overrides->count; i++) {
-		if (override_from_flag(&s->entries, o->overrides->items[i], e) < 0)
+	for (size_t i = 0; i < o->flags->overrides.count; i++) {
+		if (override_from_flag(&s->entries, o->flags->overrides.items[i], e) < 0)
 			return -1;
 	}
 	return 0;
@@ -225,11 +236,10 @@ static int read_entries(const struct start_options *o, const char *prefix, struc
 
 static int read_config(const struct start_options *o, void (*warn)(const char *text), struct config *ret, struct err *e)
 {
-	static const struct option_list none;
 	struct config_sources src = {
 		.files = &o->globals->config_files,
-		.profiles = o->profiles ? o->profiles : &none,
-		.sets = o->sets ? o->sets : &none,
+		.profiles = &o->flags->profiles,
+		.sets = &o->flags->sets,
 	};
 
 	if (config_load(&src, warn, ret, e) < 0)
@@ -280,4 +290,11 @@ void start_done(struct start *s)
 {
 	project_entries_done(&s->entries);
 	config_done(&s->config);
+}
+
+void start_flags_done(struct start_flags *f)
+{
+	option_list_done(&f->overrides);
+	option_list_done(&f->sets);
+	option_list_done(&f->profiles);
 }

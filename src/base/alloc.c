@@ -82,6 +82,15 @@ char *xmemdupz(const void *p, size_t len)
 	return copy;
 }
 
+static char *xvasprintf(const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		out_of_memory(strlen(fmt));
+	return text;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	va_list ap;
@@ -90,14 +99,5 @@ char *xasprintf(const char *fmt, ...)
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	return text;
-}
-
-char *xvasprintf(const char *fmt, va_list ap)
-{
-	char *text;
-
-	if (vasprintf(&text, fmt, ap) < 0)
-		out_of_memory(strlen(fmt));
 	return text;
 }

@@ -22,7 +22,6 @@ char *xstrdup(const char *s);
 /* Copy `len` bytes and append a NUL. */
 char *xmemdupz(const void *p, size_t len);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-char *xvasprintf(const char *fmt, va_list ap);
 
 /* The struct that embeds `member` at address `ptr`. */
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

@@ -2,8 +2,8 @@
 
 #include <malloc.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -30,9 +30,11 @@ struct shelf {
 	size_t bytes; /* of all of them */
 };
 
-static _Thread_local struct shelf shelves[CLASSES];
-static _Thread_local size_t freed;    /* to malloc, in bytes, since the last time it was asked to give back */
-static _Thread_local bool registered; /* its end will be noticed */
+static _Thread_local struct {
+	struct shelf shelves[CLASSES];
+	size_t kept_max; /* of each size, in bytes: 0 until the thread's end will be noticed */
+	size_t freed;    /* to malloc, in bytes, since the last time it was asked to give back */
+} mine;
 static pthread_key_t end_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -52,14 +54,13 @@ static size_t clear_shelf(struct shelf *s, size_t grain, size_t keep)
 	return cleared;
 }
 
-static void on_thread_end(void *mine)
+static void on_thread_end(void *unused)
 {
-	struct shelf *s = mine;
-
+	(void)unused;
 	for (size_t i = 0; i < CLASSES; i++)
-		clear_shelf(&s[i], (i + 1) * BLOCK_GRAIN, 0);
+		clear_shelf(&mine.shelves[i], (i + 1) * BLOCK_GRAIN, 0);
 	/* Another destructor of this thread may still free blocks: those come here again. */
-	registered = false;
+	mine.kept_max = 0;
 }
 
 static void make_key(void)
@@ -71,8 +72,8 @@ static void make_key(void)
 static void notice_end(void)
 {
 	pthread_once(&once, make_key);
-	pthread_setspecific(end_key, shelves);
-	registered = true;
+	pthread_setspecific(end_key, &mine);
+	mine.kept_max = BLOCK_KEPT_BYTES;
 }
 
 static size_t shelf_of(size_t bytes)
@@ -80,48 +81,63 @@ static size_t shelf_of(size_t bytes)
 	return (bytes - 1) / BLOCK_GRAIN;
 }
 
-void *block_alloc(size_t bytes)
+/* The slow ways are not inlined, so that the usual ones need no stack. */
+static __attribute__((noinline)) void *alloc_slowly(size_t bytes)
 {
-	struct shelf *s;
-	struct block *b;
 	size_t i = shelf_of(bytes);
 
-	if (BLOCKS_PLAIN || i >= CLASSES)
-		return xmalloc(bytes);
-	s = &shelves[i];
-	b = s->first;
-	if (!b)
-		return xmalloc((i + 1) * BLOCK_GRAIN);
-	s->first = b->next;
-	s->bytes -= (i + 1) * BLOCK_GRAIN;
+	return xmalloc(BLOCKS_PLAIN || i >= CLASSES ? bytes : (i + 1) * BLOCK_GRAIN);
+}
+
+void *block_alloc(size_t bytes)
+{
+	size_t i = shelf_of(bytes);
+	struct block *b;
+
+	if (BLOCKS_PLAIN || i >= CLASSES || !(b = mine.shelves[i].first))
+		return alloc_slowly(bytes);
+	mine.shelves[i].first = b->next;
+	mine.shelves[i].bytes -= (i + 1) * BLOCK_GRAIN;
 	return b;
+}
+
+void *block_zalloc(size_t bytes)
+{
+	return memset(block_alloc(bytes), 0, bytes);
+}
+
+/* One that is not kept, or the thread's first. */
+static __attribute__((noinline)) void free_slowly(void *block, size_t bytes)
+{
+	if (!BLOCKS_PLAIN && mine.kept_max == 0) {
+		notice_end();
+		block_free(block, bytes);
+		return;
+	}
+	free(block);
+	mine.freed += bytes;
 }
 
 void block_free(void *block, size_t bytes)
 {
-	struct shelf *s;
-	struct block *b = block;
 	size_t i = shelf_of(bytes);
+	struct block *b = block;
 
-	if (BLOCKS_PLAIN || !block || i >= CLASSES || shelves[i].bytes >= BLOCK_KEPT_BYTES) {
-		free(block);
-		freed += bytes;
+	if (BLOCKS_PLAIN || !block || i >= CLASSES || mine.shelves[i].bytes >= mine.kept_max) {
+		free_slowly(block, bytes);
 		return;
 	}
-	if (!registered)
-		notice_end();
-	s = &shelves[i];
-	b->next = s->first;
-	s->first = b;
-	s->bytes += (i + 1) * BLOCK_GRAIN;
+	b->next = mine.shelves[i].first;
+	mine.shelves[i].first = b;
+	mine.shelves[i].bytes += (i + 1) * BLOCK_GRAIN;
 }
 
 void block_give_back(void)
 {
 	for (size_t i = 0; i < CLASSES; i++)
-		freed += clear_shelf(&shelves[i], (i + 1) * BLOCK_GRAIN, IDLE_KEPT_BYTES);
-	if (freed < GIVE_BACK_MIN)
+		mine.freed += clear_shelf(&mine.shelves[i], (i + 1) * BLOCK_GRAIN, IDLE_KEPT_BYTES);
+	if (mine.freed < GIVE_BACK_MIN)
 		return;
-	freed = 0;
+	mine.freed = 0;
 	malloc_trim(0);
 }

@@ -18,6 +18,8 @@ enum {
 
 /* Never NULL; not zeroed. `bytes` > 0. */
 void *block_alloc(size_t bytes);
+/* The same, zeroed. */
+void *block_zalloc(size_t bytes);
 /* NULL is fine. */
 void block_free(void *block, size_t bytes);
 /* In an idle moment: after a flood, give up most of what this thread keeps and let malloc return it to the system. Not cheap then. */

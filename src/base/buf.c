@@ -164,7 +164,7 @@ char *buf_detach(struct buf *b, size_t *ret_len)
 	return text;
 }
 
-void buf_add_escaped(struct buf *b, const void *data, size_t len, size_t max)
+static void add_escaped(struct buf *b, const void *data, size_t len, size_t max, const char *also)
 {
 	const char *s = data;
 	size_t i = 0;
@@ -173,8 +173,7 @@ void buf_add_escaped(struct buf *b, const void *data, size_t len, size_t max)
 		uint32_t code;
 		size_t n = utf8_sequence(s + i, len - i, &code);
 		/* C1 controls act on some terminals as the C0 ones do. */
-		bool plain = n > 0 && code >= 0x20 && (code < 0x7f || code > 0x9f) && code != '"' && code != '\'' &&
-			     code != '\\';
+		bool plain = n > 0 && code >= 0x20 && (code < 0x7f || code > 0x9f) && !(n == 1 && strchr(also, s[i]));
 
 		if (n == 0)
 			n = 1;
@@ -190,4 +189,14 @@ void buf_add_escaped(struct buf *b, const void *data, size_t len, size_t max)
 		}
 		i += n;
 	}
+}
+
+void buf_add_escaped(struct buf *b, const void *data, size_t len, size_t max)
+{
+	add_escaped(b, data, len, max, "\"'\\");
+}
+
+void buf_add_line(struct buf *b, const void *data, size_t len, size_t max)
+{
+	add_escaped(b, data, len, max, "\\");
 }

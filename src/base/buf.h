@@ -57,5 +57,7 @@ char *buf_detach(struct buf *b, size_t *ret_len);
 /* Append `data` with control bytes, quotes, backslashes and invalid UTF-8 escaped as \xHH, for logs and errors.
  * At most `max` source bytes, then "...". */
 void buf_add_escaped(struct buf *b, const void *data, size_t len, size_t max);
+/* The same but for quotes: for what is not between any. */
+void buf_add_line(struct buf *b, const void *data, size_t len, size_t max);
 
 #endif

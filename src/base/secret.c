@@ -39,7 +39,8 @@ static struct {
 	atomic_size_t any;    /* = count, for a look without the lock */
 } list = {.lock = PTHREAD_RWLOCK_INITIALIZER};
 
-void secret_wipe(char *text)
+/* Wipe and free a text; NULL is fine. */
+static void secret_wipe(char *text)
 {
 	if (text)
 		explicit_bzero(text, strlen(text));
@@ -244,13 +245,4 @@ char *secret_hide(const char *text)
 		return NULL;
 	buf_adds(&out, text + kept);
 	return buf_detach(&out, NULL);
-}
-
-void secret_hide_err(struct err *e)
-{
-	char *hidden = secret_hide(e->text);
-
-	if (hidden)
-		snprintf(e->text, sizeof(e->text), "%s", hidden);
-	free(hidden);
 }

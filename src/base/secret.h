@@ -14,8 +14,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/err.h"
-
 #define SECRET_HIDDEN "[redacted]"
 
 enum { SECRET_BYTES_MAX = 65536, SECRET_SOUGHT_MIN = 6, SECRET_SOUGHT_COUNT = 1024 };
@@ -35,10 +33,5 @@ bool secret_equals(const struct secret *s, const char *text);
 bool secret_any(void);
 /* `text` with every secret in it replaced by SECRET_HIDDEN, malloc'd; NULL when there is none in it. */
 char *secret_hide(const char *text);
-/* The same for the text of an error, in place. */
-void secret_hide_err(struct err *e);
-
-/* Wipe and free a text; NULL is fine. */
-void secret_wipe(char *text);
 
 #endif

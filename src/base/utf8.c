@@ -3,6 +3,24 @@
  */
 #include "base/utf8.h"
 
+#include <string.h>
+
+/* Bytes at the front that are ASCII, looked at by eights. */
+static size_t ascii_run(const char *s, size_t len)
+{
+	size_t n = 0;
+	uint64_t eight;
+
+	for (; len - n >= sizeof(eight); n += sizeof(eight)) {
+		memcpy(&eight, s + n, sizeof(eight));
+		if (eight & 0x8080808080808080)
+			break;
+	}
+	while (n < len && (unsigned char)s[n] < 0x80)
+		n++;
+	return n;
+}
+
 size_t utf8_sequence(const char *s, size_t len, uint32_t *ret_code)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -48,13 +66,17 @@ size_t utf8_sequence(const char *s, size_t len, uint32_t *ret_code)
 
 bool utf8_is_valid(const char *s, size_t len)
 {
-	while (len > 0) {
-		size_t n = utf8_sequence(s, len, NULL);
+	for (;;) {
+		size_t n = ascii_run(s, len);
 
+		if (n == len)
+			return true;
+		s += n;
+		len -= n;
+		n = utf8_sequence(s, len, NULL);
 		if (n == 0)
 			return false;
 		s += n;
 		len -= n;
 	}
-	return true;
 }

@@ -3,16 +3,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
+
 /* From 1582-10-15, where version 1 begins to count, to 1970-01-01, in units of 100 ns. */
 static const uint64_t gregorian_ticks = 0x01b21dd213814000;
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 bool uuid_parse(const char *text, size_t len, struct uuid *ret_uuid)
 {
@@ -31,15 +25,15 @@ bool uuid_parse(const char *text, size_t len, struct uuid *ret_uuid)
 		return false;
 	dashes = len == 36;
 	for (size_t i = 0; i < UUID_BYTES; i++) {
-		int high, low;
+		int byte;
 
 		if (dashes && (i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-')
 			return false;
-		high = hex_digit(text[at++]);
-		low = hex_digit(text[at++]);
-		if (high < 0 || low < 0)
+		byte = hex_byte(text + at);
+		if (byte < 0)
 			return false;
-		u.bytes[i] = (unsigned char)(high << 4 | low);
+		u.bytes[i] = (unsigned char)byte;
+		at += 2;
 	}
 	*ret_uuid = u;
 	return true;

@@ -272,7 +272,7 @@ static void push_method(lua_State *L, const struct value *m)
 
 	lua_createtable(L, 0, 4);
 	set_value(L, "name", value_get(m, "name"));
-	lua_pushstring(L, value_type(description) == VALUE_STRING ? value_get_string(description, NULL) : "");
+	lua_pushstring(L, value_text(description, ""));
 	lua_setfield(L, -2, "description");
 	set_value(L, "input_schemas", value_get(m, "input_schemas"));
 	set_value(L, "output_schemas", value_get(m, "output_schemas"));

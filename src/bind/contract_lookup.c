@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/hex.h"
 #include "bind/contract.h"
 #include "bind/contract_entry.h"
 #include "registry/registry.h"
@@ -142,14 +143,6 @@ char *binding_id_split(const char *text, const char **ret_query)
 	return xmemdupz(text, mark ? (size_t)(mark - text) : strlen(text));
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static char *decode(const char *s, size_t len)
 {
 	struct buf b = BUF_INIT;
@@ -157,11 +150,12 @@ static char *decode(const char *s, size_t len)
 
 	for (size_t i = 0; i < len; i++) {
 		char c = s[i];
+		int byte = c == '%' && i + 2 < len ? hex_byte(s + i + 1) : -1;
 
 		if (c == '+') {
 			c = ' ';
-		} else if (c == '%' && i + 2 < len && hex(s[i + 1]) >= 0 && hex(s[i + 2]) >= 0) {
-			c = (char)(hex(s[i + 1]) * 16 + hex(s[i + 2]));
+		} else if (byte >= 0) {
+			c = (char)byte;
 			i += 2;
 		}
 		buf_add(&b, &c, 1);

@@ -55,18 +55,19 @@ bool frame_is_free(const struct node *n, const struct frame *f)
 	return !n->strict_mode && (!f->actor || !f->scope);
 }
 
-bool frame_allows(const struct node *n, const struct frame *f, const char *action, const char *resource)
-{
-	return frame_allows_with(n, f, action, resource, NULL);
-}
-
-bool frame_allows_with(const struct node *n, const struct frame *f, const char *action, const char *resource,
+/* `attributes` of this check that conditions may ask for: a map, NULL: none. Borrowed. */
+static bool frame_allows_with(const struct node *n, const struct frame *f, const char *action, const char *resource,
 	const struct value *attributes)
 {
 	if (!f->scope || !f->actor)
 		log_debug("security", "no actor or no scope: the mode decides", LOG_STR("action", action),
 			LOG_STR("resource", resource), LOG_BOOL("strict", n->strict_mode));
 	return security_allows(f->scope, f->actor, n->strict_mode, action, resource, attributes);
+}
+
+bool frame_allows(const struct node *n, const struct frame *f, const char *action, const char *resource)
+{
+	return frame_allows_with(n, f, action, resource, NULL);
 }
 
 bool current_allows(lua_State *L, const char *action, const char *resource)
@@ -103,6 +104,7 @@ int node_overlay(const struct node *n, const char *id, struct overlay **ret_over
 	o = overlay_set_get(n->overlays, id);
 	if (!o) {
 		err_set(e, ERR_INTERNAL, "overlay network \"%.256s\": network: service not found", id);
+		err_code(e, "overlay_not_found");
 		return err_retryable(e);
 	}
 	*ret_overlay = o;
@@ -131,6 +133,7 @@ int edge_frame(const struct node *n, struct frame *caller, const struct frame_ed
 			err_set(e, ERR_UNKNOWN, "network: service not found");
 			if (net.chosen_by == FRAME_DEFAULT)
 				err_prefix(e, "network_service.default_network is \"%.256s\"", net.overlay);
+			err_code(e, "overlay_not_found");
 			if (e)
 				e->retry = ERR_RETRY_UNKNOWN;
 			return -1;

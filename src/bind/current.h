@@ -32,9 +32,6 @@ struct terminal *current_terminal(struct lua_State *L);
 bool frame_is_free(const struct node *n, const struct frame *f);
 /* May this frame do that? With both actor and scope the scope must allow it; otherwise yes, unless strict mode. */
 bool frame_allows(const struct node *n, const struct frame *f, const char *action, const char *resource);
-/* The same with attributes of this check that conditions may ask for (a map, NULL: none). Borrowed. */
-bool frame_allows_with(const struct node *n, const struct frame *f, const char *action, const char *resource,
-	const struct value *attributes);
 /* The same for the running code. */
 bool current_allows(struct lua_State *L, const char *action, const char *resource);
 /* The same with one attribute, a text: {key: "user:1"}. */

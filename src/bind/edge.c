@@ -111,9 +111,7 @@ int options_from_lua(lua_State *L, int idx, struct value **ret, struct err *e)
 
 const char *options_network(const struct value *options)
 {
-	const struct value *v = value_get(options, "network");
-
-	return value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : NULL;
+	return value_text(value_get(options, "network"), NULL);
 }
 
 /* To drop an inherited overlay is a choice about that one. */

@@ -25,8 +25,6 @@ struct exec_pipe *exec_pipe_new(struct loop *l, bool writes, struct exec_pipe **
 struct stream_source *exec_pipe_source(struct exec_pipe *p);
 /* The program runs: takes the descriptor, which does not block. */
 void exec_pipe_open(struct exec_pipe *p, int fd);
-/* There will be no program: whoever waits learns it. */
-void exec_pipe_abandon(struct exec_pipe *p);
 /* Whoever held it goes first. */
 void exec_pipe_let_go(struct exec_pipe *p);
 

@@ -165,7 +165,8 @@ void exec_pipe_open(struct exec_pipe *p, int fd)
 		loop_poll_set(p->poll, p->writing ? LOOP_WRITE : LOOP_READ);
 }
 
-void exec_pipe_abandon(struct exec_pipe *p)
+/* There will be no program: whoever waits learns it. */
+static void exec_pipe_abandon(struct exec_pipe *p)
 {
 	struct stream_op *op = p->op;
 

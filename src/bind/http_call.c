@@ -72,37 +72,25 @@ static int judge_redirect(void *arg, const char *url, struct err *e)
 /* What programs can tell errors apart by, besides the text. */
 static struct failure *describe_failure(const struct http_exchange *x, const struct err *e)
 {
+	struct route way = {x->overlay_id, x->chosen_by, x->isolation};
 	struct value *details = value_map();
 	struct http_trace t;
 
 	http_call_trace(x->call, &t);
 	if (e->code)
 		value_map_set(details, "code", value_cstring(e->code));
-	route_describe(x->overlay_id, x->chosen_by, t.resolver, t.phase, details);
+	route_describe(&way, &t, details);
 	return failure_new(err_kind_name(e->kind), e->retry, e->text, strlen(e->text), details, NULL, NULL);
-}
-
-/* Times in milliseconds, with fractions. */
-static void set_ms(struct value *map, const char *name, uint64_t ns)
-{
-	if (ns > 0)
-		value_map_set(map, name, value_float((double)ns / 1e6));
 }
 
 static struct value *describe_route(const struct http_exchange *x)
 {
+	struct route way = {x->overlay_id ? x->overlay_id : FRAME_DIRECT, x->chosen_by, x->isolation};
 	struct value *route = value_map();
 	struct http_trace t;
 
 	http_call_trace(x->call, &t);
-	route_describe(x->overlay_id ? x->overlay_id : FRAME_DIRECT, x->chosen_by, t.resolver, t.phase, route);
-	value_map_set(route, "isolation", value_cstring(x->isolation));
-	value_map_set(route, "reused", value_bool(t.reused));
-	set_ms(route, "dial_ms", t.dial_ns);
-	set_ms(route, "handshake_ms", t.handshake_ns);
-	set_ms(route, "tls_ms", t.tls_ns);
-	set_ms(route, "first_byte_ms", t.first_byte_ns);
-	set_ms(route, "total_ms", t.total_ns);
+	route_describe(&way, &t, route);
 	return route;
 }
 

@@ -38,16 +38,17 @@ enum exchange_body http_body_read(struct exchange *x, struct buf *into, size_t m
 
 /* Argument 1 as that object (raises otherwise), and its exchange: NULL when its call is over. */
 struct http_request_object *http_check_request(struct lua_State *L, struct exchange **ret_exchange);
-struct exchange *http_check_response(struct lua_State *L);
 /* The exchange of the running call if that is call `number`, else NULL. */
 struct exchange *http_exchange_of_call(struct lua_State *L, uint64_t number);
 
 /* nil, Internal "no HTTP request context found" ("no context available" outside of calls). */
 int http_push_no_request(struct lua_State *L);
-/* The error alone, as methods of a response give it. */
-int http_push_response_err(struct lua_State *L, enum err_kind kind, const char *text);
 /* nil and an error whose details say `cause`. */
 int http_push_err_cause(struct lua_State *L, enum err_kind kind, const char *text, const char *cause);
+
+/* Add the value on top of the stack to what table `t` has under the name below it; pops both. The first one is kept as it is, several
+ * become a list. */
+void http_gather(struct lua_State *L, int t);
 
 /* Methods of a request that wait; http_server_body.c, http_server_multipart.c. */
 int http_request_body(struct lua_State *L);

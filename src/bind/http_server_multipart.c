@@ -284,30 +284,6 @@ void http_multipart_register(lua_State *L)
 
 /* -- the form as tables ---------------------------------------------------------------------------------------- */
 
-/* One value is a string, several are a list. */
-static void push_value(lua_State *L, int values, const struct http_form_part *part)
-{
-	switch (lua_getfield(L, values, part->name)) {
-	case LUA_TNIL:
-		lua_pushlstring(L, part->data, (size_t)part->size);
-		lua_setfield(L, values, part->name);
-		break;
-	case LUA_TTABLE:
-		lua_pushlstring(L, part->data, (size_t)part->size);
-		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-		break;
-	default:
-		lua_createtable(L, 2, 0);
-		lua_pushvalue(L, -2);
-		lua_rawseti(L, -2, 1);
-		lua_pushlstring(L, part->data, (size_t)part->size);
-		lua_rawseti(L, -2, 2);
-		lua_setfield(L, values, part->name);
-		break;
-	}
-	lua_pop(L, 1);
-}
-
 static void push_file(lua_State *L, int files, const struct http_form_part *part, size_t i)
 {
 	struct file_object *o;
@@ -337,10 +313,13 @@ static int push_form(lua_State *L, const struct http_form *f)
 		struct http_form_part part;
 
 		http_form_part(f, i, &part);
-		if (part.filename)
+		if (part.filename) {
 			push_file(L, top + 3, &part, i);
-		else
-			push_value(L, top + 2, &part);
+			continue;
+		}
+		lua_pushstring(L, part.name);
+		lua_pushlstring(L, part.data, (size_t)part.size);
+		http_gather(L, top + 2);
 	}
 	lua_setfield(L, top + 1, "files");
 	lua_setfield(L, top + 1, "values");

@@ -108,9 +108,7 @@ static int l_query(lua_State *L)
 	return 2;
 }
 
-/* Add the value on top of the stack to what table `t` has under the name below it; pops both. The first one is kept as it is, several as a list: joined once, in the
- * end, since a query of nothing but one name would otherwise cost the square of its length. */
-static void gather(lua_State *L, int t)
+void http_gather(lua_State *L, int t)
 {
 	int value = lua_gettop(L), name = value - 1;
 
@@ -169,8 +167,9 @@ static int l_query_params(lua_State *L)
 	while (form_next(&r, &pair)) {
 		lua_pushlstring(L, pair.name, pair.name_len);
 		lua_pushlstring(L, pair.value, pair.value_len);
-		gather(L, t);
+		http_gather(L, t);
 	}
+	/* Joined once, in the end: a query of nothing but one name would otherwise cost the square of its length. */
 	for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
 		if (!lua_istable(L, -1))
 			continue;

@@ -14,7 +14,7 @@
 
 enum { PORTION = 64 * 1024, HEADER_NAME_MAX = 256, HEADER_VALUE_MAX = 64 * 1024 };
 
-struct exchange *http_check_response(lua_State *L)
+static struct exchange *http_check_response(lua_State *L)
 {
 	struct http_response_object *o = handle_self(L, HANDLE_HTTP_RESPONSE);
 
@@ -28,7 +28,8 @@ void http_response_push(lua_State *L)
 	o->number = current_number(L);
 }
 
-int http_push_response_err(lua_State *L, enum err_kind kind, const char *text)
+/* The error alone, as methods of a response give it. */
+static int http_push_response_err(lua_State *L, enum err_kind kind, const char *text)
 {
 	struct err e;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 
 static bool is_unreserved(unsigned char c)
 {
@@ -30,32 +31,20 @@ void http_escape(struct buf *out, const char *text, size_t len)
 	}
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int http_unescape(struct buf *out, const char *text, size_t len, struct err *e)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] == '+') {
 			buf_addc(out, ' ');
 		} else if (text[i] == '%') {
-			int high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
-			int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
+			int byte = i + 2 < len ? hex_byte(text + i + 1) : -1;
 
-			if (high < 0 || low < 0) {
+			if (byte < 0) {
 				size_t shown = len - i < 3 ? len - i : 3;
 
 				return err_set(e, ERR_INVALID, "invalid URL escape \"%.*s\"", (int)shown, text + i);
 			}
-			buf_addc(out, (char)(high << 4 | low));
+			buf_addc(out, (char)byte);
 			i += 2;
 		} else {
 			buf_addc(out, text[i]);

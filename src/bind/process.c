@@ -37,18 +37,24 @@ int push_true_or_err(lua_State *L, int rc, const struct err *e)
 
 /* -- destinations ------------------------------------------------------------------------------------ */
 
-int destination_at(lua_State *L, int arg, struct pid *ret_pid, struct err *e)
+static int destination_by_name(lua_State *L, const char *s, size_t len, struct pid *ret_pid, struct err *e)
+{
+	if (names_lookup(scheduler_names(current_scheduler(L)), s, ret_pid))
+		return 0;
+	if (pid_is_text(s, len))
+		return -1;
+	return err_set(e, ERR_NOT_FOUND, "could not resolve '%.200s' as PID or registered name", s);
+}
+
+/* Argument `arg` as a live or dead process: a pid's text, or a registered name. INVALID, NOT_FOUND `could not resolve 'x' as PID or registered name`. */
+static int destination_at(lua_State *L, int arg, struct pid *ret_pid, struct err *e)
 {
 	size_t len;
 	const char *s = lua_tolstring(L, arg, &len);
 
 	if (pid_is_text(s, len) && pid_parse(s, len, ret_pid, e) == 0)
 		return 0;
-	if (names_lookup(scheduler_names(current_scheduler(L)), s, ret_pid))
-		return 0;
-	if (pid_is_text(s, len))
-		return -1;
-	return err_set(e, ERR_NOT_FOUND, "could not resolve '%.200s' as PID or registered name", s);
+	return destination_by_name(L, s, len, ret_pid, e);
 }
 
 int action_allowed(lua_State *L, const char *action, const char *resource, const char *words, struct err *e)
@@ -86,7 +92,9 @@ static int check_destination(lua_State *L, int arg, struct pid pid, const char *
 	return err_set(e, ERR_PERMISSION_DENIED, "not allowed to %s: %.256s", verb, lua_tostring(L, arg));
 }
 
-int destination_allowed(lua_State *L, int arg, struct pid pid, const char *action, const char *verb, struct err *e)
+/* May the running code do `action` to that process? PERMISSION_DENIED "not allowed to <verb>: <dest as given>". */
+static int destination_allowed(
+	lua_State *L, int arg, struct pid pid, const char *action, const char *verb, struct err *e)
 {
 	return frame_is_free(current_node(L), current_frame(L)) ? 0 : check_destination(L, arg, pid, action, verb, e);
 }
@@ -144,6 +152,13 @@ static int l_id(lua_State *L)
 
 /* -- messages ---------------------------------------------------------------------------------------- */
 
+/* luaL_checktype() for the usual case, that it is one. */
+static void check_string(lua_State *L, int arg)
+{
+	if (lua_type(L, arg) != LUA_TSTRING)
+		luaL_checktype(L, arg, LUA_TSTRING);
+}
+
 static int l_send(lua_State *L)
 {
 	struct process *self = current_process(L);
@@ -162,8 +177,8 @@ static int l_send(lua_State *L)
 		err_set(&e, ERR_INVALID, "send requires at least destination and topic arguments");
 		return push_nil_and_err(L, &e);
 	}
-	luaL_checktype(L, 1, LUA_TSTRING);
-	luaL_checktype(L, 2, LUA_TSTRING);
+	check_string(L, 1);
+	check_string(L, 2);
 	topic = lua_tolstring(L, 2, &len);
 	if (topic[0] == '@') {
 		err_set(&e, ERR_INVALID, "cannot send to @ topics");

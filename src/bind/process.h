@@ -13,10 +13,6 @@
 /* The running process, or raise "<fn>: no process PID" (chunk level). */
 struct process *process_check(lua_State *L, const char *fn);
 
-/* Argument `arg` as a live or dead process: a pid's text, or a registered name. INVALID, NOT_FOUND `could not resolve 'x' as PID or registered name`. */
-int destination_at(lua_State *L, int arg, struct pid *ret_pid, struct err *e);
-/* May the running code do `action` to that process? PERMISSION_DENIED "not allowed to <verb>: <dest as given>". */
-int destination_allowed(lua_State *L, int arg, struct pid pid, const char *action, const char *verb, struct err *e);
 /* `resource` allowed, or PERMISSION_DENIED "<words><resource>". */
 int action_allowed(lua_State *L, const char *action, const char *resource, const char *words, struct err *e);
 /* The same for actions of the `process` module: policies may ask who calls (meta.pid). */

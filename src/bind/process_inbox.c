@@ -122,6 +122,17 @@ static bool supply_subscription(struct process *p, lua_State *L, struct subscrip
 	return true;
 }
 
+static bool supply_event(struct inbox *box, lua_State *L)
+{
+	struct message *m = message_queue_pop(&box->events);
+
+	if (!m)
+		return false;
+	process_push_event(L, m);
+	message_free(m);
+	return true;
+}
+
 static bool on_supply(struct process *p, lua_State *L, struct channel *ch)
 {
 	struct inbox *box = p->inbox;
@@ -136,14 +147,8 @@ static bool on_supply(struct process *p, lua_State *L, struct channel *ch)
 		process_push_message(L, m);
 		return true;
 	}
-	if (ch == box->events_channel) {
-		m = message_queue_pop(&box->events);
-		if (!m)
-			return false;
-		process_push_event(L, m);
-		message_free(m);
-		return true;
-	}
+	if (ch == box->events_channel)
+		return supply_event(box, L);
 	s = inbox_of_channel(box, ch);
 	return s && supply_subscription(p, L, s);
 }

@@ -101,6 +101,13 @@ void process_message_register(lua_State *L)
 	handle_register_kind(L, HANDLE_MESSAGE, "process.Message", methods, l_tostring, message_gc);
 }
 
+static __attribute__((noinline)) void push_owning(lua_State *L, struct message *m)
+{
+	struct message_handle *h = handle_new_owning(L, HANDLE_MESSAGE, sizeof(*h));
+
+	*h = (struct message_handle){m->from, m->payload, m, m->topic, m->topic_len};
+}
+
 /* Takes `m`. */
 void process_push_message(lua_State *L, struct message *m)
 {
@@ -108,8 +115,7 @@ void process_push_message(lua_State *L, struct message *m)
 	struct message_handle *h;
 
 	if (m->payload && bytes == 0) {
-		h = handle_new_owning(L, HANDLE_MESSAGE, sizeof(*h));
-		*h = (struct message_handle){m->from, m->payload, m, m->topic, m->topic_len};
+		push_owning(L, m);
 		return;
 	}
 	h = handle_new_plain(L, HANDLE_MESSAGE, sizeof(*h) + bytes + m->topic_len + 1, 0);

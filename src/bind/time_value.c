@@ -16,7 +16,7 @@ enum { SHORT_TEXT_MAX = 128 };
 
 /* -- making them --------------------------------------------------------------------------------------- */
 
-struct time_value *time_check(lua_State *L, int idx)
+static struct time_value *time_check(lua_State *L, int idx)
 {
 	return handle_check(L, idx, TIME_TYPE);
 }

@@ -29,7 +29,6 @@ struct time_value {
 /* -- Time (time_value.c) ----------------------------------------------------------------------------- */
 
 void time_value_register(lua_State *L);
-struct time_value *time_check(lua_State *L, int idx);
 /* Push a time in a zone that lives as long as the program. */
 void time_push(lua_State *L, const struct time_value *v);
 /* Push a time in the zone of the Location at idx; `v->zone` does not matter. */

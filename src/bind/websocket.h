@@ -75,4 +75,16 @@ struct conn_wait *conn_ping(struct conn *c);
 struct conn_wait *conn_close(struct conn *c, unsigned code, const char *reason);
 void conn_wait_free(struct conn_wait *w);
 
+/* -- the Client object (websocket.c) ------------------------------------------------------------------- */
+
+extern const char websocket_client_type[];
+
+/* The channel is the object's user value. */
+struct websocket_client {
+	struct conn *conn; /* NULL: not connected yet, or released */
+};
+
+/* websocket.connect(url, options); waits. websocket_connect.c. */
+int websocket_connect(struct lua_State *L);
+
 #endif

@@ -171,7 +171,7 @@ static void fetch(lua_State *L, struct channel *ch, int self)
 		ch->first = 1;
 }
 
-static enum channel_result try_send(lua_State *L, struct channel *ch, int self, int idx)
+enum channel_result channel_try_send(lua_State *L, struct channel *ch, int self, int idx)
 {
 	struct channel_case *receiver = first_case(&ch->receivers);
 
@@ -190,7 +190,7 @@ static enum channel_result try_send(lua_State *L, struct channel *ch, int self, 
 	return CHANNEL_OK;
 }
 
-static enum channel_result try_receive(lua_State *L, struct channel *ch, int self)
+enum channel_result channel_receive_some(lua_State *L, struct channel *ch, int self)
 {
 	struct channel_case *sender = first_case(&ch->senders);
 
@@ -203,22 +203,9 @@ static enum channel_result try_receive(lua_State *L, struct channel *ch, int sel
 		}
 		return CHANNEL_OK;
 	}
-	if (sender) {
-		push_offered(L, sender);
-		fire(sender, true);
-		return CHANNEL_OK;
-	}
-	return ch->closed ? CHANNEL_CLOSED : CHANNEL_WOULD_BLOCK;
-}
-
-enum channel_result channel_try_send(lua_State *L, struct channel *ch, int self, int idx)
-{
-	return try_send(L, ch, lua_absindex(L, self), lua_absindex(L, idx));
-}
-
-enum channel_result channel_try_receive(lua_State *L, struct channel *ch, int self)
-{
-	return try_receive(L, ch, lua_absindex(L, self));
+	push_offered(L, sender);
+	fire(sender, true);
+	return CHANNEL_OK;
 }
 
 /* So many in a row; then the coroutine is suspended as usual, and others have their turn. */
@@ -362,7 +349,7 @@ bool channel_offer(lua_State *L, struct channel *ch)
 		return true;
 	}
 	channel_push(L, ch);
-	r = try_send(L, ch, lua_gettop(L), lua_gettop(L) - 1);
+	r = channel_try_send(L, ch, lua_gettop(L), lua_gettop(L) - 1);
 	assert(r == CHANNEL_OK);
 	(void)r;
 	lua_pop(L, 2);

@@ -55,10 +55,17 @@ enum channel_result {
 	CHANNEL_CLOSED,
 };
 
-/* Send the value at idx of L if that is possible at once. `self` is where the channel's userdata is. */
+/* Send the value at idx of L if that is possible at once. `self` is where the channel's userdata is. Both are positive. */
 enum channel_result channel_try_send(lua_State *L, struct channel *ch, int self, int idx);
-/* Receive at once: pushes the value on L only for CHANNEL_OK. */
-enum channel_result channel_try_receive(lua_State *L, struct channel *ch, int self);
+/* Receive what is buffered or offered: there is some. CHANNEL_OK. */
+enum channel_result channel_receive_some(lua_State *L, struct channel *ch, int self);
+/* Receive at once: pushes the value on L only for CHANNEL_OK. `self` is positive. */
+static inline enum channel_result channel_try_receive(lua_State *L, struct channel *ch, int self)
+{
+	if (ch->count > 0 || !list_is_empty(&ch->senders))
+		return channel_receive_some(L, ch, self);
+	return ch->closed ? CHANNEL_CLOSED : CHANNEL_WOULD_BLOCK;
+}
 
 /* After CHANNEL_WOULD_BLOCK: ask who feeds the channel. Pushes the value on L when true. */
 bool channel_supply(lua_State *L, struct channel *ch);

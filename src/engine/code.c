@@ -90,6 +90,54 @@ static int compare_dependencies(const void *a, const void *b)
 	return order != 0 ? order : strcmp(x->alias, y->alias);
 }
 
+/* -- constants ----------------------------------------------------------------------------------------- */
+
+static void note_assigned(struct code *c, const struct front_output *out)
+{
+	c->assigned = xcalloc(out->nglobals, sizeof(*c->assigned));
+	for (size_t i = 0; i < out->nglobals; i++) {
+		if (out->globals[i].is_assigned)
+			c->assigned[c->nassigned++] = xstrdup(out->globals[i].name);
+	}
+}
+
+static bool assigns(const struct code *c, const char *name)
+{
+	for (size_t i = 0; i < c->nassigned; i++) {
+		if (strcmp(c->assigned[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* May a program that begins with this code ever see another value under that name than the first one? */
+static bool may_change(const struct code *c, const char *name)
+{
+	if (assigns(c, name) || find_alias(c, name))
+		return true;
+	for (size_t i = 0; i < c->ndependencies; i++) {
+		if (assigns(c->dependencies[i].library, name))
+			return true;
+	}
+	return false;
+}
+
+/* Who will assign to the globals of a library is known to the entries that import it, not here: so it has no constants. */
+static void note_constants(struct code *c, const struct front_output *out)
+{
+	if (!c->method || c->names_globals || c->opens_globals)
+		return;
+	c->constants = xcalloc(out->nglobals, sizeof(*c->constants));
+	for (size_t i = 0; i < out->nglobals; i++) {
+		const struct front_global *g = &out->globals[i];
+
+		if (may_change(c, g->name))
+			continue;
+		c->constants[c->nconstants++] =
+			(struct code_constant){.name = xstrdup(g->name), .is_only_indexed = g->is_only_indexed};
+	}
+}
+
 int code_new(const struct code_spec *spec, struct code **ret_code, struct err *e)
 {
 	struct code *c = xcalloc(1, sizeof(*c));
@@ -102,11 +150,18 @@ int code_new(const struct code_spec *spec, struct code **ret_code, struct err *e
 		code_unref(c);
 		return -1;
 	}
-	c->text = out.lua; /* ours now */
+	c->text = out.lua;
 	c->text_len = out.len;
+	out.lua = NULL; /* ours now */
 	c->names_globals = strstr(c->text, "_G") != NULL;
-	for (size_t i = 0; i < c->ndependencies; i++)
+	c->opens_globals = out.opens_globals;
+	for (size_t i = 0; i < c->ndependencies; i++) {
 		c->names_globals |= c->dependencies[i].library->names_globals;
+		c->opens_globals |= c->dependencies[i].library->opens_globals;
+	}
+	note_assigned(c, &out);
+	note_constants(c, &out);
+	front_output_done(&out);
 	if (c->ndependencies > 0)
 		qsort(c->dependencies, c->ndependencies, sizeof(*c->dependencies), compare_dependencies);
 	c->serial = atomic_fetch_add_explicit(&next_serial, 1, memory_order_relaxed);
@@ -129,6 +184,12 @@ void code_unref(struct code *c)
 		code_unref(c->dependencies[i].library);
 	}
 	free(c->dependencies);
+	for (size_t i = 0; i < c->nassigned; i++)
+		free(c->assigned[i]);
+	free(c->assigned);
+	for (size_t i = 0; i < c->nconstants; i++)
+		free(c->constants[i].name);
+	free(c->constants);
 	free(c->modules);
 	free(c->text);
 	free(c->method);

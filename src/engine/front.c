@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "engine/front_parse.h"
 
 /* Now that all types are known: calls of their names mean them, whatever globals of these names hold. */
@@ -60,6 +61,24 @@ static void write_output(struct parser *p, struct buf *out)
 	buf_adds(out, "\nend\n");
 }
 
+static void list_globals(const struct parser *p, struct front_output *ret)
+{
+	ret->globals = xcalloc(p->lx.nsyms, sizeof(*ret->globals));
+	for (uint32_t i = 0; i < p->lx.nsyms; i++) {
+		const struct symbol *s = &p->lx.syms[i];
+		unsigned use = s->global | (s->type >= 0 ? GLOBAL_ASSIGN : 0);
+
+		if (!use || i == SYM_ENV)
+			continue;
+		ret->globals[ret->nglobals++] = (struct front_global){
+			.name = xmemdupz(s->name, s->len),
+			.is_assigned = use & GLOBAL_ASSIGN,
+			.is_only_indexed = use == GLOBAL_FIELD,
+		};
+	}
+	ret->opens_globals = p->opens_globals;
+}
+
 void front_parser_init(struct parser *p, const char *src, size_t len)
 {
 	lexer_init(&p->lx, src, len);
@@ -99,6 +118,7 @@ int front_translate(const char *id, const char *source, size_t len, struct front
 		note_type_uses(&p);
 		write_output(&p, &out);
 		ret->lua = buf_detach(&out, &ret->len);
+		list_globals(&p, ret);
 	}
 	buf_done(&copy);
 	front_parser_done(&p);
@@ -107,6 +127,9 @@ int front_translate(const char *id, const char *source, size_t len, struct front
 
 void front_output_done(struct front_output *o)
 {
+	for (size_t i = 0; i < o->nglobals; i++)
+		free(o->globals[i].name);
+	free(o->globals);
 	free(o->lua);
 	*o = (struct front_output){0};
 }

@@ -16,6 +16,7 @@
 #ifndef ENGINE_FRONT_H
 #define ENGINE_FRONT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -25,9 +26,21 @@ enum {
 	FRONT_DEPTH_MAX = 180,              /* nested blocks, expressions or types; below the engine's own C limit */
 };
 
+/* A name that the source uses as a global variable. */
+struct front_global {
+	char *name;
+	bool is_assigned;     /* somewhere, at some time */
+	bool is_only_indexed; /* only ever read as `name.field` */
+};
+
+/* Free with front_output_done(). */
 struct front_output {
-	char *lua; /* malloc'd, NUL-terminated; free with front_output_done() */
+	char *lua; /* NUL-terminated */
 	size_t len;
+	struct front_global *globals;
+	size_t nglobals;
+	/* It may get hold of the table of globals without writing `_G`: by `require` of something that is no literal. */
+	bool opens_globals;
 };
 
 /* `id` names the source in errors: "<id>:<line>:<col>: <message>" (ERR_INVALID), or "<id> at EOF: <message>". */

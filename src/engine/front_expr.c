@@ -84,7 +84,35 @@ void note_declared_name(struct parser *p, const struct token *t)
 		edits_replace(&p->edits, t->off, t->end, FRONT_LOCAL_ENV, strlen(FRONT_LOCAL_ENV));
 }
 
-bool at_label(struct parser *p)
+/* Is the current token the literal that follows `require`, in parentheses or not? */
+static bool at_required_name(struct parser *p)
+{
+	const struct token *t = &p->tok;
+
+	if (t->kind == '(' && parser_peek(p, 1)->kind == TK_STRING && parser_peek(p, 2)->kind == ')')
+		t = parser_peek(p, 1);
+	return t->kind == TK_STRING && !memchr(p->lx.src + t->off, '\\', t->end - t->off);
+}
+
+/* The name of a global, behind which the current token is. */
+static void note_global(struct parser *p, uint32_t sym)
+{
+	static const char require[] = "require";
+	struct symbol *s = &p->lx.syms[sym];
+
+	s->global |= p->tok.kind == '.' ? GLOBAL_FIELD : GLOBAL_VALUE;
+	if (s->len == sizeof(require) - 1 && memcmp(s->name, require, s->len) == 0 && !at_required_name(p))
+		p->opens_globals = true;
+}
+
+void note_assignment(struct parser *p, const struct token *t)
+{
+	if (t->kind == TK_NAME && !scope_is_local(p, t->sym))
+		p->lx.syms[t->sym].global |= p->nsuffixes == 0 ? GLOBAL_ASSIGN : GLOBAL_VALUE;
+}
+
+/* Is the current token `::` one end of a label? */
+static bool at_label(struct parser *p)
 {
 	const struct token *name;
 	const struct token *close;
@@ -273,6 +301,8 @@ enum expr_kind parse_suffixed_expr(struct parser *p)
 	struct token field = p->tok;
 	enum expr_kind kind = parse_primary(p, &c);
 
+	if (c.is_global)
+		note_global(p, c.sym);
 	if (p->lint)
 		lint_begin_chain(p, &chain, kind == EXPR_VARIABLE ? &field : NULL);
 	for (uint32_t n = 0;; n++) {

@@ -105,6 +105,7 @@ struct symbol {
 	uint32_t hash;
 	uint32_t nlocals; /* local variables of this name in scope: kept by the parser */
 	int32_t type;     /* index of the chunk-level type of this name, -1 if none: kept by the parser */
+	uint8_t global;   /* enum global_use: kept by the parser */
 };
 
 struct lexer {

@@ -259,21 +259,25 @@ static void parse_function(struct parser *p)
 	uint32_t line = p->tok.line;
 	bool is_method = false;
 	struct chain chain;
-	struct token name;
+	struct token name, first;
 
 	parser_advance(p);
 	if (!parser_expect_name(p, "the name of the function", &name))
 		return;
+	first = name;
 	note_name(p, &name);
 	if (p->lint)
 		lint_begin_chain(p, &chain, &name);
+	p->nsuffixes = 0;
 	while (!is_method && (p->tok.kind == '.' || p->tok.kind == ':')) {
 		is_method = p->tok.kind == ':';
+		p->nsuffixes++;
 		parser_advance(p);
 		parser_expect_field(p, is_method ? "a method's name after ':'" : "a field's name after '.'", &name);
 		if (p->lint)
 			lint_add_field(p, &chain, &name);
 	}
+	note_assignment(p, &first);
 	if (p->lint) {
 		lint_end_chain(p, &chain);
 		lint_assign(p, true);
@@ -363,6 +367,7 @@ static void parse_call_or_assignment(struct parser *p)
 		return;
 	}
 	for (;;) {
+		note_assignment(p, &t);
 		if (p->lint && kind == EXPR_VARIABLE)
 			lint_assign(p, false);
 		if (kind != EXPR_VARIABLE)

@@ -85,6 +85,13 @@ struct operand {
 	uint32_t end;
 };
 
+/* What the source does with the global variable of a name. */
+enum global_use {
+	GLOBAL_FIELD = 1,  /* `x.field` is read */
+	GLOBAL_VALUE = 2,  /* anything else but assigning to it */
+	GLOBAL_ASSIGN = 4, /* `x = ...`, also by declaring a type of the name */
+};
+
 struct declared_type {
 	uint32_t sym;
 	bool is_generic;
@@ -135,6 +142,7 @@ struct parser {
 	struct buf type_text; /* compact form of the chunk-level types */
 	uint32_t type_quiet;  /* > 0: types are parsed for their syntax only */
 	bool needs_for;
+	bool opens_globals; /* see front.h */
 };
 
 /* front.c: `src` is followed by a NUL. */
@@ -160,8 +168,6 @@ void parser_fail_at(struct parser *p, const struct token *t, const char *fmt, ..
 	__attribute__((format(printf, 3, 4)));
 /* "unexpected <current token>, expected <what>" */
 void parser_fail_expected(struct parser *p, const char *what);
-/* Append what people call the current token: 'x', end of file, ... */
-void parser_name_token(const struct parser *p, const struct token *t, struct buf *out);
 
 /* Nesting. enter fails (and is still to be left) beyond FRONT_DEPTH_MAX; parser_deepen counts levels added around
  * the expression just parsed. */
@@ -210,8 +216,8 @@ enum expr_kind parse_suffixed_expr(struct parser *p);
 /* The current token is a name: note it if the engine's Lua would take it for something else. */
 void note_name(struct parser *p, const struct token *t);
 void note_declared_name(struct parser *p, const struct token *t);
-/* Is the current token `::` one end of a label? */
-bool at_label(struct parser *p);
+/* The expression parsed last, which begins with `t`, is assigned to. */
+void note_assignment(struct parser *p, const struct token *t);
 
 /* front_parse.c */
 void parse_chunk(struct parser *p);

@@ -64,7 +64,8 @@ static void add_source(struct buf *out, const char *s, size_t len)
 	}
 }
 
-void parser_name_token(const struct parser *p, const struct token *t, struct buf *out)
+/* Append what people call the current token: 'x', end of file, ... */
+static void parser_name_token(const struct parser *p, const struct token *t, struct buf *out)
 {
 	if (t->kind == TK_EOF) {
 		buf_adds(out, "end of file");

@@ -11,7 +11,6 @@
 #include "engine/channel.h"
 #include "engine/readonly.h"
 #include "engine/state.h"
-#include "engine/type.h"
 
 enum {
 	MIB = 1024 * 1024,
@@ -26,27 +25,43 @@ enum {
 	IDLE_GROWTH_DEN = 4,          /* ... below a quarter of what was there */
 };
 
-static void *lua_resize(void *ud, void *ptr, size_t old_bytes, size_t bytes)
+/* Would the heap then exceed its cap? */
+static bool is_over_cap(struct heap *h, size_t more)
 {
-	struct heap *h = ud;
+	if (!h->enforce || h->used_max == 0 || h->used + more <= h->used_max)
+		return false;
+	h->over_cap = true;
+	return true;
+}
+
+static __attribute__((noinline)) void *change_size(struct heap *h, void *ptr, size_t old_bytes, size_t bytes)
+{
 	void *p;
 
-	/* Without a block, Lua passes the kind of object here. */
-	if (!ptr)
-		old_bytes = 0;
-	if (bytes == 0) {
-		pool_release(&h->pool, ptr, old_bytes);
-		h->used -= old_bytes;
+	if (bytes > old_bytes && is_over_cap(h, bytes - old_bytes))
 		return NULL;
-	}
-	if (h->enforce && h->used_max > 0 && bytes > old_bytes && h->used - old_bytes + bytes > h->used_max) {
-		h->over_cap = true;
-		return NULL;
-	}
 	p = pool_resize(&h->pool, ptr, old_bytes, bytes);
 	if (p)
 		h->used += bytes - old_bytes;
 	return p;
+}
+
+static void *lua_resize(void *ud, void *ptr, size_t old_bytes, size_t bytes)
+{
+	struct heap *h = ud;
+
+	if (bytes == 0) {
+		if (ptr)
+			heap_dealloc(h, ptr, old_bytes);
+		return NULL;
+	}
+	if (ptr)
+		return change_size(h, ptr, old_bytes, bytes);
+	/* Without a block, Lua passes the kind of object as its size. */
+	if (is_over_cap(h, bytes) || !(ptr = pool_alloc(&h->pool, bytes)))
+		return NULL;
+	h->used += bytes;
+	return ptr;
 }
 
 void *heap_alloc(struct heap *h, size_t bytes)
@@ -371,28 +386,6 @@ static void sweep_loaded(struct heap *h)
 	}
 }
 
-static int compile(struct heap *h, struct loaded *l, struct err *e)
-{
-	lua_State *L = h->L;
-	int top = lua_gettop(L);
-	int rc = -1;
-
-	lua_pushfstring(L, "=%s", l->code->id);
-	if (luaL_loadbufferx(L, l->code->text, l->code->text_len, lua_tostring(L, -1), "t") != LUA_OK)
-		goto out;
-	lua_pushcfunction(L, text_as);
-	type_open(L);
-	if (lua_pcall(L, 2, 1, 0) != LUA_OK)
-		goto out;
-	l->factory = luaL_ref(L, LUA_REGISTRYINDEX);
-	rc = 0;
-out:
-	if (rc < 0)
-		err_set(e, ERR_INVALID, "%s", lua_tostring(L, -1));
-	lua_settop(L, top);
-	return rc;
-}
-
 struct loaded *heap_load(struct heap *h, struct code *code, struct err *e)
 {
 	struct loaded **bucket = bucket_of(h, code);
@@ -407,10 +400,11 @@ struct loaded *heap_load(struct heap *h, struct code *code, struct err *e)
 	l->code = code_ref(code);
 	l->factory = l->meta = LUA_NOREF;
 	h->nloaded++;
-	if (compile(h, l, e) < 0) {
+	if (compile_factory(h, code, e) < 0) {
 		free_loaded(h, l);
 		return NULL;
 	}
+	l->factory = luaL_ref(h->L, LUA_REGISTRYINDEX);
 	l->next = *bucket;
 	*bucket = l;
 	return l;

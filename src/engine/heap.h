@@ -57,6 +57,5 @@ void instance_drop_export(struct instance *in);
 /* No task may be running on it. NULL is fine. */
 void instance_free(struct instance *in);
 struct heap *instance_heap(const struct instance *in);
-struct code *instance_code(const struct instance *in);
 
 #endif

@@ -327,8 +327,3 @@ struct heap *instance_heap(const struct instance *in)
 {
 	return in->heap;
 }
-
-struct code *instance_code(const struct instance *in)
-{
-	return in->loaded->code;
-}

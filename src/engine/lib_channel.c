@@ -45,20 +45,25 @@ struct channel *channel_make(lua_State *L, size_t capacity)
 	return ch;
 }
 
-static struct channel *check_channel(lua_State *L)
+static __attribute__((noinline)) struct channel *check_channel_slowly(lua_State *L)
 {
-	struct heap *h = thread_heap(L);
-	struct channel *ch = lua_touserdata(L, 1);
+	struct channel *ch = channel_test(L, 1);
 
-	/* A held channel lives, so nothing else is at its address. */
-	if (ch && ch == h->last_held)
-		return ch;
-	ch = channel_test(L, 1);
 	if (!ch)
 		raise_argument(L, 1, "channel expected");
 	if (ch->holds > 0)
-		h->last_held = ch;
+		ch->heap->last_held = ch;
 	return ch;
+}
+
+static struct channel *check_channel(lua_State *L)
+{
+	struct channel *ch = lua_touserdata(L, 1);
+
+	/* A held channel lives, so nothing else is at its address. */
+	if (ch && ch == thread_heap(L)->last_held)
+		return ch;
+	return check_channel_slowly(L);
 }
 
 static int l_new(lua_State *L)
@@ -134,7 +139,6 @@ static int l_receive(lua_State *L)
 	struct channel *ch = check_channel(L);
 	struct channel_wait *w;
 
-	lua_settop(L, 1);
 	switch (channel_try_receive(L, ch, 1)) {
 	case CHANNEL_OK:
 		lua_pushboolean(L, 1);

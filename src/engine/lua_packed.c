@@ -210,45 +210,56 @@ static int pack_value(struct packer *p, int idx, unsigned depth)
 	return packing_tag(&p->k, PACKED_NIL, p->e);
 }
 
-/* A single number or short string, which is what most messages carry. NULL: it is something else. */
+static struct packed *pack_number(enum packed_tag tag, const void *number)
+{
+	struct packed *p = packed_item_new(1 + sizeof(int64_t));
+
+	p->bytes[0] = (unsigned char)tag;
+	memcpy(p->bytes + 1, number, sizeof(int64_t));
+	return p;
+}
+
+/* A single boolean, number or short string, which is what most messages carry. NULL: it is something else. */
 static struct packed *pack_one(lua_State *L, int idx)
 {
-	unsigned char head[2];
+	struct packed *p;
 	lua_Integer i;
 	lua_Number f;
 	const char *s;
 	size_t len;
 
 	switch (lua_type(L, idx)) {
+	case LUA_TBOOLEAN:
+		p = packed_item_new(1);
+		p->bytes[0] = lua_toboolean(L, idx) ? PACKED_TRUE : PACKED_FALSE;
+		return p;
 	case LUA_TNUMBER:
 		if (lua_isinteger(L, idx)) {
-			head[0] = PACKED_INT;
 			i = lua_tointeger(L, idx);
-			return packed_item_new(head, 1, &i, sizeof(i));
+			return pack_number(PACKED_INT, &i);
 		}
-		head[0] = PACKED_FLOAT;
 		f = lua_tonumber(L, idx);
-		return packed_item_new(head, 1, &f, sizeof(f));
+		return pack_number(PACKED_FLOAT, &f);
 	case LUA_TSTRING:
 		s = lua_tolstring(L, idx, &len);
 		if (len > UINT8_MAX)
 			return NULL;
-		head[0] = PACKED_STR8;
-		head[1] = (unsigned char)len;
-		return packed_item_new(head, 2, s, len);
+		p = packed_item_new(2 + len);
+		p->bytes[0] = PACKED_STR8;
+		p->bytes[1] = (unsigned char)len;
+		memcpy(p->bytes + 2, s, len);
+		return p;
 	default:
 		return NULL;
 	}
 }
 
-int packed_from_lua(lua_State *L, int first, int n, struct packed **ret, struct err *e)
+/* Not inlined: its stack frame is large. */
+static __attribute__((noinline)) int pack_all(lua_State *L, int first, int n, struct packed **ret, struct err *e)
 {
 	struct packer p;
 	int top = lua_gettop(L);
 
-	*ret = n == 1 ? pack_one(L, first) : NULL;
-	if (*ret)
-		return 0;
 	p.L = L;
 	p.e = e;
 	packing_init(&p.k);
@@ -268,6 +279,12 @@ int packed_from_lua(lua_State *L, int first, int n, struct packed **ret, struct 
 	}
 	*ret = packing_finish(&p.k);
 	return 0;
+}
+
+int packed_from_lua(lua_State *L, int first, int n, struct packed **ret, struct err *e)
+{
+	*ret = n == 1 ? pack_one(L, first) : NULL;
+	return *ret ? 0 : pack_all(L, first, n, ret, e);
 }
 
 /* -- unpacking ----------------------------------------------------------------------------------------- */

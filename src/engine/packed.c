@@ -18,7 +18,7 @@ static size_t ends_at(size_t len)
 
 static size_t block_bytes(const struct packed *p)
 {
-	return ends_at(p->len) + p->count * sizeof(uint32_t);
+	return (size_t)((const char *)(p->ends + p->count) - (const char *)p);
 }
 
 /* -- references ---------------------------------------------------------------------------------------- */
@@ -64,7 +64,7 @@ const struct packed *packed_inline(void *mem, const struct packed *p)
 
 	refcount_init(&copy->refs);
 	memcpy((char *)mem + skip, (const char *)p + skip, block_bytes(p) - skip);
-	copy->ends = (uint32_t *)(void *)((char *)copy + ends_at(copy->len));
+	copy->ends = (uint32_t *)(void *)((char *)copy + ((const char *)p->ends - (const char *)p));
 	return copy;
 }
 
@@ -95,7 +95,8 @@ void packing_done(struct packing *k)
 	packing_init(k);
 }
 
-int packing_room(struct packing *k, size_t bytes, struct err *e)
+/* Make room; -1 ERR_INVALID when the block would exceed PACKED_BYTES_MAX. */
+static int packing_room(struct packing *k, size_t bytes, struct err *e)
 {
 	size_t cap = k->cap;
 
@@ -231,21 +232,18 @@ struct packed *packing_finish(struct packing *k)
 	return p;
 }
 
-struct packed *packed_item_new(const void *head, size_t head_len, const void *data, size_t len)
+struct packed *packed_item_new(size_t len)
 {
-	size_t total = head_len + len;
-	struct packed *p = block_alloc(ends_at(total) + sizeof(uint32_t));
+	struct packed *p = block_alloc(ends_at(len) + sizeof(uint32_t));
 
 	refcount_init(&p->refs);
 	p->count = 1;
-	p->len = total;
+	p->len = len;
 	p->has_refs = false;
 	p->nfailures = 0;
 	p->failures = NULL;
-	p->ends = (uint32_t *)(void *)((char *)p + ends_at(total));
-	memcpy(p->bytes, head, head_len);
-	memcpy(p->bytes + head_len, data, len);
-	p->ends[0] = (uint32_t)total;
+	p->ends = (uint32_t *)(void *)((char *)p + ends_at(len));
+	p->ends[0] = (uint32_t)len;
 	return p;
 }
 

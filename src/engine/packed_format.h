@@ -69,8 +69,6 @@ struct packing {
 
 void packing_init(struct packing *k);
 void packing_done(struct packing *k);
-/* Make room; -1 ERR_INVALID when the block would exceed PACKED_BYTES_MAX. */
-int packing_room(struct packing *k, size_t bytes, struct err *e);
 int packing_tag(struct packing *k, enum packed_tag tag, struct err *e);
 int packing_int(struct packing *k, int64_t i, struct err *e);
 int packing_float(struct packing *k, double f, struct err *e);
@@ -86,8 +84,8 @@ void packing_end_payload(struct packing *k);
 /* The finished block; the packing is empty afterwards. */
 struct packed *packing_finish(struct packing *k);
 
-/* A block of one payload, an item whose bytes are `head` and then `data`: what packing it would give, at once. */
-struct packed *packed_item_new(const void *head, size_t head_len, const void *data, size_t len);
+/* A block of one payload, an item of `len` bytes that the caller fills in: what packing it would give, at once. */
+struct packed *packed_item_new(size_t len);
 
 /* Reads a payload. */
 struct unpacking {

@@ -129,7 +129,7 @@ static void warm_up(struct pool *p)
 #endif
 }
 
-static struct pool_slab *open_slab(struct pool *p, size_t class)
+static void open_slab(struct pool *p, size_t class)
 {
 	struct pool_slab *s;
 	char *base;
@@ -148,7 +148,6 @@ static struct pool_slab *open_slab(struct pool *p, size_t class)
 	s->live = 0;
 	s->class = (uint32_t) class;
 	link_open(p, s);
-	return s;
 }
 
 /* The warm ones are the last of `unused`, used again first. */
@@ -158,7 +157,7 @@ static void cool_one(struct pool *p)
 	p->nwarm--;
 }
 
-static void retire_slab(struct pool *p, struct pool_slab *s)
+static __attribute__((noinline)) void retire_slab(struct pool *p, struct pool_slab *s)
 {
 	unlink_open(p, s);
 	if (p->nwarm >= WARM_SLABS_MAX && !p->closing)
@@ -194,25 +193,28 @@ void pool_done(struct pool *p)
 	memset(p, 0, sizeof(*p));
 }
 
+/* Without a begun slab of that size. Not inlined, so that pool_alloc() itself needs no stack. */
+static __attribute__((noinline)) void *alloc_slowly(struct pool *p, size_t bytes)
+{
+	if (!is_small(bytes))
+		return malloc(bytes);
+	open_slab(p, size_class(bytes));
+	return pool_alloc(p, bytes);
+}
+
 void *pool_alloc(struct pool *p, size_t bytes)
 {
 	struct pool_slab *s;
 	void *block;
-	size_t c;
 
-	if (!is_small(bytes))
-		return malloc(bytes);
-	/* A block must have room for a link. */
-	c = bytes ? size_class(bytes) : 1;
-	s = p->open[c];
-	if (!s)
-		s = open_slab(p, c);
+	if (!is_small(bytes) || !(s = p->open[size_class(bytes)]))
+		return alloc_slowly(p, bytes);
 	block = s->free;
 	if (block) {
 		s->free = *(void **)block;
 	} else {
 		block = s->fresh;
-		s->fresh += c * POOL_GRAIN;
+		s->fresh += size_class(bytes) * POOL_GRAIN;
 	}
 	s->live++;
 	if (slab_is_full(s))
@@ -223,7 +225,6 @@ void *pool_alloc(struct pool *p, size_t bytes)
 void pool_release(struct pool *p, void *ptr, size_t bytes)
 {
 	struct pool_slab *s;
-	int was_full;
 
 	if (!ptr)
 		return;
@@ -232,14 +233,12 @@ void pool_release(struct pool *p, void *ptr, size_t bytes)
 		return;
 	}
 	s = slab_of(ptr);
-	was_full = slab_is_full(s);
+	if (slab_is_full(s))
+		link_open(p, s);
 	*(void **)ptr = s->free;
 	s->free = ptr;
-	s->live--;
-	if (was_full)
-		link_open(p, s);
 	/* The only one of its size stays, or a program that makes and drops one object would open a slab each time. */
-	if (s->live == 0 && (s->next || s->prev))
+	if (--s->live == 0 && (s->next || s->prev))
 		retire_slab(p, s);
 }
 

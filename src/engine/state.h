@@ -32,6 +32,12 @@ struct code_dependency {
 	unsigned level;
 };
 
+/* A global that keeps its value for as long as a program runs, if the heap has one of that name at the beginning; see compile.c. */
+struct code_constant {
+	char *name;
+	bool is_only_indexed; /* its fields are read, and nothing else done with it */
+};
+
 /* See steady.c. */
 enum code_outcome { OUTCOME_UNKNOWN, OUTCOME_STEADY, OUTCOME_MAY_DIFFER };
 
@@ -40,6 +46,7 @@ struct code {
 	atomic_int outcome; /* enum code_outcome, of its chunks */
 	uint64_t serial;
 	bool names_globals; /* its text or that of a library mentions _G */
+	bool opens_globals; /* ... or may get hold of the table of globals in another way */
 	char *id;
 	char *method; /* NULL for libraries */
 	char *text;   /* translated */
@@ -48,6 +55,10 @@ struct code {
 	size_t nmodules;
 	struct code_dependency *dependencies; /* in the order they run */
 	size_t ndependencies;
+	char **assigned; /* globals that its own text assigns to */
+	size_t nassigned;
+	struct code_constant *constants;
+	size_t nconstants;
 };
 
 /* -- heap ---------------------------------------------------------------------------------------------- */
@@ -178,6 +189,8 @@ void anchor_drop(struct heap *h, int index);
 void heap_tune(struct heap *h);
 /* "memory limit of N MiB reached", kind Internal. The caller's reference. */
 struct failure *heap_memory_failure(const struct heap *h);
+/* Leaves the factory of the code on the heap's stack; ERR_INVALID when Lua refuses its text. */
+int compile_factory(struct heap *h, const struct code *code, struct err *e);
 /* The compiled form, made on first use; NULL with `e`. */
 struct loaded *heap_load(struct heap *h, struct code *code, struct err *e);
 /* Push a module's value, made on first use. */

@@ -51,9 +51,6 @@
 /* Push what translated chunks get as `typeof`; returns 1. */
 int type_open(lua_State *L);
 
-/* Does the value at `idx` conform to the type value at `type_idx`? If not, *ret_message is the reason, as T:is() gives
- * it; pushed on the stack, which is otherwise as before. */
-bool type_check(lua_State *L, int idx, int type_idx, const char **ret_message);
 /* Is the value at `idx` a type value? */
 bool type_is_value(lua_State *L, int idx);
 

@@ -132,7 +132,9 @@ void type_push_part(lua_State *L, const struct type_query *q, struct type_view v
 	lua_setiuservalue(L, -2, UV_ENV);
 }
 
-bool type_check(lua_State *L, int idx, int type_idx, const char **ret_message)
+/* Does the value at `idx` conform to the type value at `type_idx`? If not, *ret_message is the reason, as T:is() gives
+ * it; pushed on the stack, which is otherwise as before. */
+static bool type_check(lua_State *L, int idx, int type_idx, const char **ret_message)
 {
 	const struct type_value *value;
 	struct type_query q;

@@ -146,11 +146,6 @@ int exec_child_exit_code(const struct exec_child *ch)
 	return ch->exit_code;
 }
 
-pid_t exec_child_pid(const struct exec_child *ch)
-{
-	return ch->pid;
-}
-
 bool exec_child_signal(struct exec_child *ch, int signum)
 {
 	return ch->exit_code < 0 && kill(-ch->pid, signum) == 0;

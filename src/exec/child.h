@@ -59,7 +59,6 @@ struct exec_child *exec_child_new(struct exec_children *c, const struct exec_spa
 void exec_child_on_end(struct exec_child *ch, exec_ended_fn *fn, void *arg);
 /* The exit code, 128 + the signal's number when one ended it; -1 while it runs. */
 int exec_child_exit_code(const struct exec_child *ch);
-pid_t exec_child_pid(const struct exec_child *ch);
 /* Send a signal to the program's group; false when it has ended. */
 bool exec_child_signal(struct exec_child *ch, int signum);
 /* The owner lets go: `on_end` does not run any more, the program is told to end (killed at once when `kill`), the

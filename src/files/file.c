@@ -1,7 +1,6 @@
 #include "files/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -147,13 +146,6 @@ int files_file_stat(struct files_file *f, struct files_stat *ret, struct err *e)
 		return fail(e);
 	files_stat_fill(ret, &st, f->name);
 	return 0;
-}
-
-int files_file_dup(struct files_file *f, struct err *e)
-{
-	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
-
-	return fd < 0 ? fail(e) : fd;
 }
 
 int files_file_sync(struct files_file *f, struct err *e)

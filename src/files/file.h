@@ -46,8 +46,6 @@ int files_file_write(struct files_file *f, const void *data, size_t len, struct 
 /* `whence` as of lseek(2). */
 int files_file_seek(struct files_file *f, int whence, int64_t offset, int64_t *ret_position, struct err *e);
 int files_file_stat(struct files_file *f, struct files_stat *ret, struct err *e);
-/* A descriptor of its own, close-on-exec, for whoever hands it to the kernel; it shares the position. */
-int files_file_dup(struct files_file *f, struct err *e);
 /* To the disk. */
 int files_file_sync(struct files_file *f, struct err *e);
 

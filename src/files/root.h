@@ -8,7 +8,7 @@
  * The owner's bits of `mode` gate what may be done: read 0400, change 0200, list and make folders 0100. What is created
  * has its mode ANDed with it.
  *
- * Paths are clean (path.h). Everything blocks: call it on a pool thread. Any thread; immutable but for its reference
+ * Paths are clean (path.h). Everything but files_open_fd_now() blocks: call it on a pool thread. Any thread; immutable but for its reference
  * count.
  */
 #ifndef FILES_ROOT_H
@@ -44,6 +44,11 @@ void files_root_unref(struct files_root *r); /* NULL is fine */
  * plain file or folder; wrong type; not empty), INTERNAL. Their text is the cause: "no such file or directory". */
 int files_open(struct files_root *r, const char *path, enum files_how how, struct files_file **ret_file, struct err *e);
 int files_stat(struct files_root *r, const char *path, struct files_stat *ret, struct err *e);
+/* Open for reading and look at it in one step: a descriptor of the caller's, close-on-exec. A folder is opened too; ret->is_dir says so. */
+int files_open_fd(struct files_root *r, const char *path, struct files_stat *ret, struct err *e);
+/* The same on a thread that must not wait, for what the kernel has in its memory. NOT_FOUND and the mode's PERMISSION_DENIED are final; UNAVAILABLE is all else, such
+ * as a file system that may ask a network or another program: files_open_fd() then tells. */
+int files_open_fd_now(struct files_root *r, const char *path, struct files_stat *ret, struct err *e);
 /* One level. */
 int files_mkdir(struct files_root *r, const char *path, struct err *e);
 /* A file, a link (not what it points to) or an empty folder. */

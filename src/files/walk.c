@@ -15,6 +15,10 @@
 
 enum { TRIES_MAX = 16 };
 
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20 /* Linux 5.12 */
+#endif
+
 /* Never wait for the other end of a FIFO, never become somebody's terminal. With O_PATH nothing is opened, and these
  * bits are refused. */
 static int flags_of(int flags)
@@ -84,6 +88,28 @@ int files_walk_parts(int root, const char *path, int flags, mode_t mode)
 		dir = fd;
 		p += n + 1;
 	}
+}
+
+int files_walk_cached(int root, const char *path, int flags)
+{
+	static atomic_bool lacking;
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)flags_of(flags),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED,
+	};
+	long fd = -1;
+
+	if (atomic_load_explicit(&lacking, memory_order_relaxed)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+	/* Linux before 5.12 does not know the flag. */
+	if (fd < 0 && (errno == EINVAL || errno == ENOSYS)) {
+		atomic_store_explicit(&lacking, true, memory_order_relaxed);
+		errno = EAGAIN;
+	}
+	return (int)fd;
 }
 
 int files_walk(int root, const char *path, int flags, mode_t mode)

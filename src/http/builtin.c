@@ -9,13 +9,6 @@
 #include "base/duration.h"
 #include "http/form.h"
 
-static const char *text_of(const struct value *options, const char *name)
-{
-	const struct value *v = value_get(options, name);
-
-	return v && value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : NULL;
-}
-
 unsigned http_status_seen(const struct exchange *x)
 {
 	return exchange_status(x) && (exchange_head_left(x) || !exchange_is_gone(x)) ? exchange_status(x) : 499;
@@ -23,10 +16,10 @@ unsigned http_status_seen(const struct exchange *x)
 
 const char *http_option(const struct value *options, const char *name, const char *old, const char *otherwise)
 {
-	const char *text = text_of(options, name);
+	const char *text = value_text(value_get(options, name), NULL);
 
 	if (!text && old)
-		text = text_of(options, old);
+		text = value_text(value_get(options, old), NULL);
 	return text && text[0] ? text : otherwise;
 }
 

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,7 +87,7 @@ static void learn_conn(struct http_call *call)
 	curl_socket_t fd = CURL_SOCKET_BAD;
 	struct http_conn *conn;
 
-	if (call->conn || !call->unix_socket)
+	if (call->conn || !call->route->is_portless)
 		return;
 	curl_easy_getinfo(call->handle->easy, CURLINFO_ACTIVESOCKET, &fd);
 	conn = http_conn_find(call->client, fd);
@@ -121,7 +122,7 @@ void http_call_stop(struct http_call *call)
 	call->paused = false;
 }
 
-void http_call_free(struct http_call *call)
+static void http_call_free(struct http_call *call)
 {
 	http_call_stop(call);
 	loop_timer_stop(&call->timer);
@@ -244,6 +245,7 @@ void http_call_trace(const struct http_call *call, struct http_trace *ret)
 		.first_byte_ns = between(call->request_ns, call->head_ns),
 		.total_ns = between(call->begun_ns, loop_clock_ns()),
 	};
+	memcpy(ret->isolation_key, call->isolation_key, sizeof(ret->isolation_key));
 }
 
 void http_call_report(struct http_call *call)

@@ -103,8 +103,9 @@ struct http_trace {
 	uint64_t dial_ns; /* until the target, or the overlay's endpoint, was reached */
 	uint64_t handshake_ns;
 	uint64_t tls_ns;
-	uint64_t first_byte_ns; /* from the request's being sent */
-	uint64_t total_ns;      /* since http_client_start() */
+	uint64_t first_byte_ns;                /* from the request's being sent */
+	uint64_t total_ns;                     /* since http_client_start() */
+	char isolation_key[ISOLATION_KEY_MAX]; /* of overlay_isolation_key(); "" when anyone may share the connection */
 };
 /* Inside `done`. */
 void http_call_trace(const struct http_call *call, struct http_trace *ret);

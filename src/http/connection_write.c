@@ -12,6 +12,11 @@ enum { TLS_BLOCKS_A_RUN = 4, FILE_BYTES_A_RUN = 1024 * 1024, FILE_BLOCK_BYTES = 
 
 const char CONN_CONTINUE[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
+static bool is_before_file(const struct conn *c)
+{
+	return conn_has_file(c) && c->x->file_size > 0;
+}
+
 void conn_put(struct conn *c, struct iovec *iov, int niov, struct buf *body)
 {
 	ssize_t n = 0;
@@ -19,7 +24,8 @@ void conn_put(struct conn *c, struct iovec *iov, int niov, struct buf *body)
 	if (c->broken || c->closed)
 		return;
 	if (buf_len(&c->out) == 0 && !c->ahead) {
-		n = transport_writev(c->transport, iov, niov);
+		/* A file that follows, follows in this turn. */
+		n = (is_before_file(c) ? transport_writev_more : transport_writev)(c->transport, iov, niov);
 		if (n == TRANSPORT_FAILED) {
 			c->broken = true;
 			return;

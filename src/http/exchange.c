@@ -153,11 +153,6 @@ const char *exchange_method(const struct exchange *x)
 	return x->method;
 }
 
-const char *exchange_target(const struct exchange *x)
-{
-	return x->target;
-}
-
 const char *exchange_path(const struct exchange *x)
 {
 	return x->path;
@@ -438,11 +433,6 @@ void exchange_maybe_over(struct exchange *x)
 struct loop *exchange_loop(const struct exchange *x)
 {
 	return x->worker->loop;
-}
-
-unsigned exchange_worker(const struct exchange *x)
-{
-	return x->worker->index;
 }
 
 void *exchange_owner(const struct exchange *x)

@@ -60,7 +60,6 @@ void exchange_unref(struct exchange *x);           /* NULL is fine */
 /* -- the request ------------------------------------------------------------------------------------- */
 
 const char *exchange_method(const struct exchange *x); /* as sent, a token */
-const char *exchange_target(const struct exchange *x); /* as sent: "/a%20b?c=d" */
 const char *exchange_path(const struct exchange *x);   /* decoded, without query; never holds a NUL byte */
 const char *exchange_query(const struct exchange *x);  /* as sent, without '?'; "" = none */
 const char *exchange_host(const struct exchange *x);   /* the Host field, with port; "" = none (HTTP/1.0) */
@@ -144,7 +143,6 @@ void exchange_flush(struct exchange *x);
 bool exchange_send_file(struct exchange *x, int fd, uint64_t offset, uint64_t size);
 /* The response is whole; commits with 200 when nobody did. No callback runs afterwards. Drops the server's reference: touch `x` no more unless you hold one. */
 void exchange_end(struct exchange *x);
-bool exchange_is_ended(const struct exchange *x);
 /* Cut the connection without (the rest of) a response, and end. */
 void exchange_abort(struct exchange *x);
 
@@ -169,7 +167,6 @@ bool exchange_upgrade(struct exchange *x, exchange_upgraded_fn *fn, void *arg);
 /* -- where it belongs -------------------------------------------------------------------------------- */
 
 struct loop *exchange_loop(const struct exchange *x);
-unsigned exchange_worker(const struct exchange *x); /* its worker's index */
 /* http_server_config.owner of the server that accepted it. */
 void *exchange_owner(const struct exchange *x);
 /* loop_clock_ns() when the request's head was complete. */

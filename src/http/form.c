@@ -2,13 +2,7 @@
 
 #include <string.h>
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "base/hex.h"
 
 /* Write `s` decoded, which is never longer; the number of bytes, -1 when it cannot be. */
 static ptrdiff_t decode(char *out, const char *s, size_t len)
@@ -19,12 +13,11 @@ static ptrdiff_t decode(char *out, const char *s, size_t len)
 		if (s[i] == '+') {
 			out[n++] = ' ';
 		} else if (s[i] == '%') {
-			int high = len - i < 3 ? -1 : hex(s[i + 1]);
-			int low = high < 0 ? -1 : hex(s[i + 2]);
+			int byte = len - i < 3 ? -1 : hex_byte(s + i + 1);
 
-			if (low < 0)
+			if (byte < 0)
 				return -1;
-			out[n++] = (char)(high * 16 + low);
+			out[n++] = (char)byte;
 			i += 2;
 		} else {
 			out[n++] = s[i];

@@ -23,7 +23,7 @@ static int close_socket(void *arg, curl_socket_t fd)
 }
 
 /* The descriptor is connected: newer versions skip their connect() on this answer, 7.88 calls it once more, which Linux
- * grants for a socket in this state (net/connect.h). */
+ * grants for a socket in this state (net/connect.h; for Unix sockets see unix_handover.c). */
 static int on_sockopt(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
 	struct http_handle *h = arg;

@@ -64,7 +64,7 @@ static void dial(struct http_call *call)
 	struct dial_options opt = {
 		.loop = call->client->loop,
 		.overlay = call->overlay,
-		.host = call->url.host,
+		.host = call->url.target_host,
 		.port = call->url.port,
 		.deadline_ns = !call->overlay && limit < call->deadline_ns ? limit : call->deadline_ns,
 		.isolation_key = call->isolation_key,

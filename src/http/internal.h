@@ -2,6 +2,7 @@
  * internal.h - what the files of the HTTP client share; nobody else includes it.
  *
  *   client.c    the multi handle on the loop: events in, finished transfers out, reports to the callers
+ *   unix_handover.c  a connected Unix socket given to libcurl
  *   pool.c      routes (what may share a connection), connections, idle life
  *   handle.c    easy handles: options set once, options set when they change
  *   call.c      one exchange as its caller sees it: made, ended, timed, reported
@@ -53,7 +54,8 @@ struct http_route {
 	unsigned refs;    /* calls */
 	bool is_http2;
 	bool is_unix;
-	bool dropped; /* no longer in the map */
+	bool is_portless; /* its connections are Unix sockets: no port tells which is which */
+	bool dropped;     /* no longer in the map */
 };
 
 struct http_conn {
@@ -67,6 +69,7 @@ struct http_conn {
 	uint16_t local_port;
 	int fd;
 	int events;
+	bool is_unix;
 	uint64_t idle_since_ns;
 	bool doomed; /* shut down; libcurl will find out */
 };
@@ -160,6 +163,7 @@ struct http_client {
 	struct list idle;
 	unsigned nidle;
 	unsigned doomed;
+	int busy_fds[2]; /* unix_handover.c; -1: none yet */
 };
 
 /* Have libcurl do what became possible: `fd` has `bits`, or CURL_SOCKET_TIMEOUT. Nothing is reported yet. */
@@ -268,7 +272,6 @@ void http_call_arm_timer(struct http_call *call);
 void http_call_ready(struct http_call *call);
 /* Give the caller what is there for it. `call` may be gone afterwards. */
 void http_call_report(struct http_call *call);
-void http_call_free(struct http_call *call);
 
 /* -- hop.c ------------------------------------------------------------------------------------------- */
 
@@ -288,9 +291,14 @@ int http_call_before_request(void *handle, char *remote_ip, char *local_ip, int 
 size_t http_call_on_header(char *line, size_t size, size_t n, void *handle);
 size_t http_call_on_body(char *data, size_t size, size_t n, void *handle);
 
+/* -- unix_handover.c --------------------------------------------------------------------------------- */
+
+/* libcurl is about to be given a connected Unix socket: put into `address` what it may connect() to without harm. -1: it must not be given. */
+int http_handover_unix(struct http_client *c, struct curl_sockaddr *address);
+void http_handover_done(struct http_client *c);
+
 /* -- stream.c ---------------------------------------------------------------------------------------- */
 
-bool http_stream_has_news(const struct http_call *call);
 void http_stream_report(struct http_call *call);
 
 /* -- gunzip.c ---------------------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
+
 static bool is_token_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -25,14 +27,6 @@ bool media_type_is(const char *field, const char *type)
 	return *field == '\0' || *field == ';';
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* charset'language'percent-encoded; the charset must be one whose bytes we can take as they are. */
 static bool decode_extended(const char *s, size_t len, struct buf *out)
 {
@@ -47,8 +41,8 @@ static bool decode_extended(const char *s, size_t len, struct buf *out)
 	for (s = second + 1; s < end; s++) {
 		if (*s != '%') {
 			buf_addc(out, *s);
-		} else if (end - s >= 3 && hex(s[1]) >= 0 && hex(s[2]) >= 0) {
-			buf_addc(out, (char)(hex(s[1]) << 4 | hex(s[2])));
+		} else if (end - s >= 3 && hex_byte(s + 1) >= 0) {
+			buf_addc(out, (char)hex_byte(s + 1));
 			s += 2;
 		} else {
 			return false;

@@ -28,7 +28,7 @@ int middleware_chain_new(const struct middleware_type *const *types, void *env, 
 	refcount_init(&c->refs);
 	for (size_t i = 0; i < n; i++) {
 		const struct value *v = value_at(names, i);
-		const char *name = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+		const char *name = value_text(v, "");
 		const struct middleware_type *type = find_type(types, name);
 
 		if (!type) {
@@ -66,7 +66,8 @@ void middleware_chain_unref(struct middleware_chain *c)
 	free(c);
 }
 
-size_t middleware_chain_count(const struct middleware_chain *c)
+/* NULL: 0 */
+static size_t middleware_chain_count(const struct middleware_chain *c)
 {
 	return c ? c->n : 0;
 }

@@ -73,6 +73,5 @@ int middleware_chain_new(const struct middleware_type *const *types, void *env, 
 	const struct value *options, struct middleware_chain **ret_chain, struct err *e);
 struct middleware_chain *middleware_chain_ref(struct middleware_chain *c);
 void middleware_chain_unref(struct middleware_chain *c);         /* any thread; NULL is fine */
-size_t middleware_chain_count(const struct middleware_chain *c); /* NULL: 0 */
 
 #endif

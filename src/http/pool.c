@@ -199,6 +199,8 @@ struct http_conn *http_conn_new(struct http_route *r, int fd)
 	len = sizeof(ss);
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
 		conn->local_port = port_of(&ss);
+	conn->is_unix = ss.ss_family == AF_UNIX;
+	r->is_portless |= conn->is_unix;
 	if ((size_t)fd >= c->nconns) {
 		size_t n = (size_t)fd + 64;
 
@@ -303,14 +305,17 @@ int http_route_inspect(struct http_call *call, int local_port,
 	list_for_each(l, &r->conns) {
 		struct http_conn *conn = list_entry(l, struct http_conn, in_route);
 
-		if (conn->local_port == 0 || conn->local_port != local_port)
+		/* A Unix socket has no port: it is one of those that nobody uses. */
+		if (conn->is_unix ? !list_is_linked(&conn->in_idle)
+				  : conn->local_port == 0 || conn->local_port != local_port)
 			continue;
 		/* Whoever opened it was allowed to; this caller may not be. */
 		if (judge && judge(call, &conn->peer, e) < 0)
 			return -1;
 		if (!r->is_http2 && !is_silent(conn->fd))
 			return 1;
-		http_conn_attach(conn, call);
+		if (!conn->is_unix)
+			http_conn_attach(conn, call);
 	}
 	return 0;
 }

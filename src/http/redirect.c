@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/secret.h"
 #include "http/internal.h"
 
@@ -74,10 +74,8 @@ struct secret *http_basic_auth(const char *userinfo)
 	buf_reserve(&plain, strlen(userinfo) + 1);
 	buf_reserve(&out, 2 * strlen(userinfo) + 16);
 	for (const char *p = userinfo; *p; p++) {
-		if (*p == '%' && isxdigit((unsigned char)p[1]) && isxdigit((unsigned char)p[2])) {
-			const char digits[3] = {p[1], p[2], '\0'};
-
-			buf_addc(&plain, (char)strtoul(digits, NULL, 16));
+		if (*p == '%' && hex_byte(p + 1) >= 0) {
+			buf_addc(&plain, (char)hex_byte(p + 1));
 			p += 2;
 		} else {
 			buf_addc(&plain, *p);

@@ -151,6 +151,35 @@ struct seen {
 	unsigned hosts, lengths, codings;
 };
 
+/* Is one of the eight bytes below 0x20, or 0x7f? Subtracting sets a byte's upper bit when it was too small. */
+static bool may_have_control(uint64_t eight)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t del = eight ^ ones * 0x7f;
+
+	return ((((eight - ones * 0x20) & ~eight) | ((del - ones) & ~del)) & ones * 0x80) != 0;
+}
+
+/* Tabs are none. */
+static bool has_control(const char *s, size_t len)
+{
+	uint64_t eight;
+
+	for (size_t i = 0; i < len;) {
+		size_t end = i + sizeof(eight) < len ? i + sizeof(eight) : len;
+
+		if (end - i == sizeof(eight)) {
+			memcpy(&eight, s + i, sizeof(eight));
+			if (!may_have_control(eight))
+				i = end;
+		}
+		for (; i < end; i++)
+			if (((unsigned char)s[i] < 0x20 && s[i] != '\t') || s[i] == 0x7f)
+				return true;
+	}
+	return false;
+}
+
 static int check_field(struct request_parse *p, const char *head, uint32_t i, struct seen *seen)
 {
 	struct request_field *f = &p->fields[i];
@@ -167,12 +196,8 @@ static int check_field(struct request_parse *p, const char *head, uint32_t i, st
 	if (f->value.at != at)
 		return refuse(p, 400, "folded line");
 	v = head + at;
-	for (uint32_t k = 0; k < f->value.len; k++) {
-		unsigned char c = (unsigned char)v[k];
-
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return refuse(p, 400, "control byte in a field");
-	}
+	if (has_control(v, f->value.len))
+		return refuse(p, 400, "control byte in a field");
 	trim(head, &f->value);
 	/* Lengths first: this runs for every field. */
 	switch (f->name.len) {

@@ -229,11 +229,6 @@ void exchange_end(struct exchange *x)
 	exchange_unref(x); /* the handler's */
 }
 
-bool exchange_is_ended(const struct exchange *x)
-{
-	return x->ended;
-}
-
 void exchange_abort(struct exchange *x)
 {
 	if (x->ended)

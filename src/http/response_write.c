@@ -20,7 +20,10 @@ static void put(struct buf *b, const char *s, size_t len)
 
 #define PUT(b, literal) put(b, literal, sizeof(literal) - 1)
 
-enum { HEAD_BYTES = 512 }; /* of what we say: status line, date, length, connection */
+enum {
+	HEAD_BYTES = 512, /* of what we say: status line, date, length, connection */
+	COPIED_BYTES_MAX = 1024,
+};
 
 static void make_room(struct buf *b, const struct exchange *x)
 {
@@ -300,7 +303,7 @@ void response_emit(struct exchange *x)
 	struct buf *text = &x->worker->text;
 	const char *tail = "";
 	struct iovec iov[3];
-	size_t n;
+	size_t n, ntail;
 
 	if (x->is_emitted)
 		return;
@@ -338,11 +341,18 @@ void response_emit(struct exchange *x)
 	}
 	x->is_emitted = x->ended;
 	x->sent += n;
+	ntail = strlen(tail);
+	/* Copying a little is less work than telling the system of several places. */
+	if (n <= COPIED_BYTES_MAX) {
+		buf_add(text, buf_data(&x->out), n);
+		buf_add(text, tail, ntail);
+		n = ntail = 0;
+	}
 	iov[0] = (struct iovec){(void *)(uintptr_t)buf_data(text), buf_len(text)};
 	iov[1] = (struct iovec){(void *)(uintptr_t)buf_data(&x->out), n};
-	iov[2] = (struct iovec){(void *)(uintptr_t)tail, strlen(tail)};
-	if (iov[0].iov_len + n + iov[2].iov_len > 0)
-		conn_put(x->conn, iov, 3, &x->out);
+	iov[2] = (struct iovec){(void *)(uintptr_t)tail, ntail};
+	if (iov[0].iov_len + n + ntail > 0)
+		conn_put(x->conn, iov, n + ntail > 0 ? 3 : 1, &x->out);
 	buf_clear(&x->out);
 }
 

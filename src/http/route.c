@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 #include "http/route_private.h"
 
 struct node {
@@ -238,14 +239,6 @@ struct path {
 	size_t n; /* beyond the array: there are more, which only a rest can match */
 };
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void path_split(struct path *p, const char *s)
 {
 	p->n = 0;
@@ -265,9 +258,10 @@ static bool piece_is(const struct piece *p, const char *text, size_t len)
 		return p->len == len && memcmp(p->text, text, len) == 0;
 	for (size_t i = 0; i < p->len; i++, k++) {
 		char c = p->text[i];
+		int byte = c == '%' && i + 2 < p->len ? hex_byte(p->text + i + 1) : -1;
 
-		if (c == '%' && i + 2 < p->len && hex(p->text[i + 1]) >= 0 && hex(p->text[i + 2]) >= 0) {
-			c = (char)(hex(p->text[i + 1]) * 16 + hex(p->text[i + 2]));
+		if (byte >= 0) {
+			c = (char)byte;
 			i += 2;
 		}
 		if (k >= len || text[k] != c)

@@ -7,32 +7,21 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 #include "http/route_private.h"
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 bool route_decode(struct buf *out, const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		int hi = -1, lo = -1;
+		int byte = s[i] == '%' && i + 2 < len ? hex_byte(s + i + 1) : -1;
 
-		if (s[i] == '%' && i + 2 < len) {
-			hi = hex_digit(s[i + 1]);
-			lo = hex_digit(s[i + 2]);
-		}
-		if (hi < 0 || lo < 0) {
+		if (byte < 0) {
 			buf_addc(out, s[i]);
 			continue;
 		}
-		if (hi == 0 && lo == 0)
+		if (byte == 0)
 			return false;
-		buf_addc(out, (char)(hi * 16 + lo));
+		buf_addc(out, (char)byte);
 		i += 2;
 	}
 	return true;

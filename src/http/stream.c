@@ -10,7 +10,7 @@
 
 enum { DECODED_MAX = 64 * 1024 }; /* for one read */
 
-bool http_stream_has_news(const struct http_call *call)
+static bool http_stream_has_news(const struct http_call *call)
 {
 	return call->read_fn &&
 	       (buf_len(&call->body_in) > 0 || call->finished || (call->gunzip && http_gunzip_has_more(call->gunzip)));

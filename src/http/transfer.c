@@ -33,6 +33,10 @@ curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl
 		call->fd = -1;
 	}
 	conn = http_conn_new(call->route, fd);
+	if (conn->is_unix && !call->unix_socket && http_handover_unix(call->client, address) < 0) {
+		http_conn_free(conn);
+		return CURL_SOCKET_BAD;
+	}
 	http_conn_attach(conn, call);
 	if (!call->unix_socket && conn->peer.sa.sa_family != 0) {
 		/* libcurl will connect() once more: to where the socket is connected already. */

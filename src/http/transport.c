@@ -112,7 +112,7 @@ ssize_t transport_write(struct transport *t, const void *data, size_t n)
 	return transport_writev(t, &iov, 1);
 }
 
-ssize_t transport_writev(struct transport *t, const struct iovec *iov, int niov)
+static ssize_t write_with(struct transport *t, const struct iovec *iov, int niov, int flags)
 {
 	struct msghdr m = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)niov};
 
@@ -120,7 +120,20 @@ ssize_t transport_writev(struct transport *t, const struct iovec *iov, int niov)
 		return TRANSPORT_FAILED;
 	if (t->tls)
 		return transport_tls_writev(t, iov, niov);
-	return plain_result(t, sendmsg(t->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL));
+	flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
+	if (niov == 1)
+		return plain_result(t, send(t->fd, iov->iov_base, iov->iov_len, flags));
+	return plain_result(t, sendmsg(t->fd, &m, flags));
+}
+
+ssize_t transport_writev(struct transport *t, const struct iovec *iov, int niov)
+{
+	return write_with(t, iov, niov, 0);
+}
+
+ssize_t transport_writev_more(struct transport *t, const struct iovec *iov, int niov)
+{
+	return write_with(t, iov, niov, MSG_MORE);
 }
 
 /* -- the end ----------------------------------------------------------------------------------------- */

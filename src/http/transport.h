@@ -87,6 +87,8 @@ ssize_t transport_read(struct transport *t, void *into, size_t n);
  * may have begun to send it. */
 ssize_t transport_write(struct transport *t, const void *data, size_t n);
 ssize_t transport_writev(struct transport *t, const struct iovec *iov, int niov);
+/* The same, when more is written at once: the system may wait for it, so that both leave together. */
+ssize_t transport_writev_more(struct transport *t, const struct iovec *iov, int niov);
 /* What to wait for, LOOP_READ or LOOP_WRITE, after the last read (write) that said AGAIN: a TLS handshake may read to write. */
 int transport_read_events(const struct transport *t);
 int transport_write_events(const struct transport *t);

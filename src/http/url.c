@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "net/addr.h"
+#include "overlay/destination.h"
 
 enum { URL_SHOWN_MAX = 400 };
 
@@ -146,14 +147,32 @@ out:
 	return rc;
 }
 
+/* Its short name into the buffer; false when the host is none. */
+static bool add_destination(struct buf *out, const char *host, size_t len)
+{
+	char b32[B32_NAME_MAX], *copy;
+	bool ok;
+
+	if (len <= HOST_TEXT_MAX)
+		return false;
+	copy = xmemdupz(host, len);
+	ok = destination_b32(copy, b32);
+	free(copy);
+	if (ok)
+		buf_adds(out, b32);
+	return ok;
+}
+
 static int add_host(struct buf *out, const char *host, size_t len, const char *text, struct err *e)
 {
+	/* A name too long for the DNS is the overlay's to refuse, and one that was to be a destination ends in '='. */
+	const char *marks = len > HOST_TEXT_MAX ? "-._~=" : "-._~";
 	bool ascii = true;
 	char *copy;
 	int rc = 0;
 
-	if (len > HOST_TEXT_MAX)
-		return parse_err(e, text, "host name longer than %d bytes", HOST_TEXT_MAX);
+	if (len > TARGET_TEXT_MAX)
+		return parse_err(e, text, "host name longer than %d bytes", TARGET_TEXT_MAX);
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)host[i];
 
@@ -164,7 +183,7 @@ static int add_host(struct buf *out, const char *host, size_t len, const char *t
 
 			memcpy(shown, host + i, len - i < 3 ? len - i : 3);
 			return parse_err(e, text, "invalid URL escape \"%s\"", shown);
-		} else if (!isalnum(c) && !strchr("-._~", c)) {
+		} else if (!isalnum(c) && !strchr(marks, c)) {
 			return parse_err(
 				e, text, "invalid character \"%s%c\" in host name", strchr("\"\\", c) ? "\\" : "", c);
 		}
@@ -197,9 +216,9 @@ static int parse_port(struct http_url *u, const char *s, size_t len, const char 
 	return 0;
 }
 
-/* "[user[:pass]@]host[:port]" into the buffer: userinfo NUL host NUL. */
+/* "[user[:pass]@]host[:port]" into the buffer: userinfo NUL host NUL [destination NUL]. */
 static int parse_authority(struct http_url *u, struct buf *out, const char *auth, size_t len, const char *text,
-	bool *ret_userinfo, struct err *e)
+	bool *ret_userinfo, bool *ret_destination, struct err *e)
 {
 	const char *at = memrchr(auth, '@', len);
 	const char *colon;
@@ -246,8 +265,13 @@ static int parse_authority(struct http_url *u, struct buf *out, const char *auth
 	host_len = colon ? (size_t)(colon - auth) : len;
 	if (colon && parse_port(u, colon + 1, len - host_len - 1, text, e) < 0)
 		return -1;
-	if (add_host(out, auth, host_len, text, e) < 0)
+	*ret_destination = add_destination(out, auth, host_len);
+	if (*ret_destination) {
+		buf_addc(out, '\0');
+		buf_add(out, auth, host_len);
+	} else if (add_host(out, auth, host_len, text, e) < 0) {
 		return -1;
+	}
 	buf_addc(out, '\0');
 	return 0;
 }
@@ -257,7 +281,7 @@ int http_url_parse(const char *text, struct http_url *u, struct err *e)
 	struct buf out = BUF_INIT;
 	size_t len = strlen(text), nscheme = scheme_len(text), user_at, host_at, target_at;
 	const char *p, *frag, *query;
-	bool has_userinfo = false;
+	bool has_userinfo = false, is_destination = false;
 
 	memset(u, 0, sizeof(*u));
 	if (len > HTTP_URL_BYTES_MAX)
@@ -290,7 +314,7 @@ int http_url_parse(const char *text, struct http_url *u, struct err *e)
 	if (p[0] == '/' && p[1] == '/') {
 		size_t n = strcspn(p + 2, "/?#");
 
-		if (parse_authority(u, &out, p + 2, n, text, &has_userinfo, e) < 0)
+		if (parse_authority(u, &out, p + 2, n, text, &has_userinfo, &is_destination, e) < 0)
 			goto fail;
 		host_at = user_at + strlen(buf_data(&out) + user_at) + 1;
 		p += 2 + n;
@@ -310,6 +334,7 @@ int http_url_parse(const char *text, struct http_url *u, struct err *e)
 	u->scheme = u->mem;
 	u->userinfo = has_userinfo ? u->mem + user_at : NULL;
 	u->host = u->mem + host_at;
+	u->target_host = is_destination ? u->host + B32_NAME_MAX : u->host;
 	u->target = u->mem + target_at;
 	return 0;
 fail:

@@ -4,6 +4,9 @@
  * A URL is parsed once (RFC 3986 with the leniency of everyday URLs: blanks and bytes above 0x7f in path and query
  * are percent-encoded, a host in Unicode becomes its ASCII form) and kept in one block; nothing is guessed and dot
  * segments are sent as they are.
+ *
+ * A host may be an I2P destination in base64, which is longer than Host fields, certificates and libcurl take (and ends in
+ * '='): for all of those it goes by its short name (overlay/destination.h), and is only dialled as it was given.
  */
 #ifndef HTTP_URL_H
 #define HTTP_URL_H
@@ -18,13 +21,14 @@
 enum { HTTP_URL_BYTES_MAX = 1024 * 1024 };
 
 struct http_url {
-	char *text;           /* as it was given */
-	const char *scheme;   /* lower case; "" when there is none */
-	const char *userinfo; /* still escaped; NULL when there is none */
-	const char *host;     /* ASCII, no brackets; "" when there is none */
-	const char *target;   /* path and query, escaped: "/a?b" */
-	uint16_t port;        /* of the URL, or the scheme's own; 0 for an unknown scheme */
-	bool has_port;        /* written, and not the scheme's own */
+	char *text;              /* as it was given */
+	const char *scheme;      /* lower case; "" when there is none */
+	const char *userinfo;    /* still escaped; NULL when there is none */
+	const char *host;        /* ASCII, no brackets; "" when there is none. Of an I2P destination its short name */
+	const char *target_host; /* what is dialled: `host`, or the destination in base64 as it was given */
+	const char *target;      /* path and query, escaped: "/a?b" */
+	uint16_t port;           /* of the URL, or the scheme's own; 0 for an unknown scheme */
+	bool has_port;           /* written, and not the scheme's own */
 	bool is_tls;
 	bool is_ipv6; /* `host` wants brackets */
 	char *mem;    /* what the strings above live in */

@@ -285,37 +285,6 @@ void websocket_deflate_offer(const struct websocket_deflate *want, struct buf *o
 		buf_addf(out, "; server_max_window_bits=%d", want->server_max_window_bits);
 }
 
-bool websocket_deflate_choose(const char *offers, const struct websocket_deflate *want,
-	struct websocket_deflate *ret_agreed, struct buf *answer)
-{
-	while (offers && *offers) {
-		struct websocket_deflate d = *want;
-		struct extension x;
-
-		offers = take_extension(offers, &x);
-		/* With 8 zlib could not compress. */
-		if (!x.is_deflate || !x.is_valid || x.server_bits == WINDOW_BITS_MIN)
-			continue;
-		d.on = true;
-		d.client_no_context_takeover |= x.client_no_context_takeover;
-		d.server_no_context_takeover |= x.server_no_context_takeover;
-		d.client_max_window_bits = x.client_bits;
-		d.server_max_window_bits = x.server_bits;
-		buf_adds(answer, "permessage-deflate");
-		if (d.client_no_context_takeover)
-			buf_adds(answer, "; client_no_context_takeover");
-		if (d.server_no_context_takeover)
-			buf_adds(answer, "; server_no_context_takeover");
-		if (d.client_max_window_bits)
-			buf_addf(answer, "; client_max_window_bits=%d", d.client_max_window_bits);
-		if (d.server_max_window_bits)
-			buf_addf(answer, "; server_max_window_bits=%d", d.server_max_window_bits);
-		*ret_agreed = d;
-		return true;
-	}
-	return false;
-}
-
 static int fail_answer(const char *answer, struct err *e)
 {
 	struct buf shown = BUF_INIT;

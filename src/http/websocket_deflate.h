@@ -29,10 +29,6 @@ int websocket_inflate(
 
 /* The client's Sec-WebSocket-Extensions for `want`. */
 void websocket_deflate_offer(const struct websocket_deflate *want, struct buf *out);
-/* The server's choice from a client's field (all lines joined by ", "): the first acceptable offer. True: `ret_agreed` is what both sides use and `answer` gets the field
- * to send back. `want` says what the server insists on: the two no_context_takeover; its threshold is kept. */
-bool websocket_deflate_choose(const char *offers, const struct websocket_deflate *want,
-	struct websocket_deflate *ret_agreed, struct buf *answer);
 /* What the server's field means to the client that offered `want` (NULL: it offered nothing). An absent or empty field: no compression.
  * ERR_INTERNAL `WebSocket protocol violation: unsupported extensions from server: "..."`. */
 int websocket_deflate_settle(

@@ -25,6 +25,7 @@ struct websocket_dial {
 	int (*judge_url)(void *arg, const char *url, struct err *e);
 	void *judge_arg;
 	struct http_trace *ret_way;
+	uint64_t begun_ns;
 	uint64_t deadline_ns;
 	struct loop_timer timer;  /* the deadline, or that of the TLS handshake */
 	struct loop_timer report; /* armed: it failed before anything could be dialled */
@@ -86,6 +87,23 @@ static const char *phase_name(const struct websocket_dial *d)
 	return d->overlay && d->trace.connected_ns ? "handshake" : "dial";
 }
 
+static uint64_t between(uint64_t from_ns, uint64_t to_ns)
+{
+	return from_ns && to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+static void describe_way(const struct websocket_dial *d, struct http_trace *ret)
+{
+	*ret = (struct http_trace){
+		.resolver = d->trace.resolver,
+		.phase = phase_name(d),
+		.dial_ns = between(d->trace.begun_ns, d->trace.connected_ns),
+		.handshake_ns = between(d->trace.connected_ns, d->trace.ready_ns),
+		.total_ns = between(d->begun_ns, loop_clock_ns()),
+	};
+	memcpy(ret->isolation_key, d->isolation_key, sizeof(ret->isolation_key));
+}
+
 static void fail(struct websocket_dial *d, const struct err *e)
 {
 	websocket_dialled_fn *done = d->done;
@@ -93,7 +111,7 @@ static void fail(struct websocket_dial *d, const struct err *e)
 	struct err why = *e; /* it may be the transport's */
 
 	if (d->ret_way)
-		*d->ret_way = (struct http_trace){.resolver = d->trace.resolver, .phase = phase_name(d)};
+		describe_way(d, d->ret_way);
 	destroy(d);
 	done(arg, NULL, &why);
 }
@@ -369,7 +387,7 @@ static void begin_hop(struct websocket_dial *d)
 	struct dial_options opt = {
 		.loop = d->loop,
 		.overlay = d->overlay,
-		.host = d->url.host,
+		.host = d->url.target_host,
 		.port = d->url.port,
 		.deadline_ns = !d->overlay && limit < d->deadline_ns ? limit : d->deadline_ns,
 		.isolation_key = d->isolation_key,
@@ -422,7 +440,8 @@ struct websocket_dial *websocket_dial_start(
 	d->judge_url = opt->judge_url;
 	d->judge_arg = opt->judge_arg;
 	d->ret_way = opt->ret_way;
-	d->deadline_ns = loop_clock_ns() + limit_ns;
+	d->begun_ns = loop_clock_ns();
+	d->deadline_ns = d->begun_ns + limit_ns;
 	loop_timer_init(&d->timer, d->loop, on_late);
 	loop_timer_init(&d->report, d->loop, on_report);
 	if (parse_url(opt->url, &d->url, &d->err) < 0 ||

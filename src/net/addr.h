@@ -11,7 +11,11 @@
 
 #include "base/err.h"
 
-enum { HOST_TEXT_MAX = 255, ADDR_TEXT_MAX = 64 };
+enum {
+	HOST_TEXT_MAX = 255,    /* a name of the DNS, and what SOCKS5 can carry */
+	TARGET_TEXT_MAX = 2048, /* of what a dial is told: an I2P destination in base64 has 516 characters and more */
+	ADDR_TEXT_MAX = 64,
+};
 
 /* An IPv4 or IPv6 endpoint. */
 struct addr {

@@ -11,12 +11,13 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "net/resolve.h"
 
-enum { ATTEMPT_DELAY_MS = 250, REASON_MAX = 128 };
+enum { ATTEMPT_DELAY_MS = 250, UNIX_DELAY_MS = 20, REASON_MAX = 128 };
 
 struct attempt {
 	struct net_connect *owner;
@@ -27,7 +28,8 @@ struct attempt {
 
 struct net_connect {
 	struct loop *loop;
-	char *target; /* host:port, for errors */
+	char *target; /* host:port, for errors; the path of a Unix socket */
+	bool is_unix;
 	int (*judge)(void *arg, const struct addr *a, struct err *e);
 	void *judge_arg;
 	net_connect_fn *done;
@@ -96,6 +98,7 @@ static void on_report(struct loop_timer *t)
 
 /* -- errors ---------------------------------------------------------------------------------------- */
 
+/* `a` NULL: a Unix socket. */
 static void note_failure(struct net_connect *c, const struct addr *a, const char *call, int errnum)
 {
 	bool is_local = errnum == ENETUNREACH || errnum == EADDRNOTAVAIL || errnum == EAFNOSUPPORT;
@@ -108,6 +111,7 @@ static void note_failure(struct net_connect *c, const struct addr *a, const char
 	if (c->err.code && (!c->err_is_local || is_local))
 		return;
 	switch (errnum) {
+	case ENOENT: /* only of Unix sockets: as good as nobody there */
 	case ECONNREFUSED:
 		code = "connect_refused";
 		break;
@@ -123,7 +127,8 @@ static void note_failure(struct net_connect *c, const struct addr *a, const char
 	strncpy(reason, strerror_r(errnum, buf, sizeof(buf)), sizeof(reason) - 1);
 	reason[sizeof(reason) - 1] = '\0';
 	reason[0] = (char)tolower((unsigned char)reason[0]);
-	err_set(&c->err, kind, "dial tcp %s: %s: %s", addr_format(a, where), call, reason);
+	err_set(&c->err, kind, "dial %s %s: %s: %s", c->is_unix ? "unix" : "tcp", a ? addr_format(a, where) : c->target,
+		call, reason);
 	err_code(&c->err, code);
 	err_retryable(&c->err);
 	c->err_is_local = is_local;
@@ -137,7 +142,7 @@ static void on_deadline(struct loop_timer *t)
 		err_set(&c->err, ERR_TIMEOUT, "dial tcp: lookup %.*s: i/o timeout",
 			(int)(strrchr(c->target, ':') - c->target), c->target);
 	else
-		err_set(&c->err, ERR_TIMEOUT, "dial tcp %s: i/o timeout", c->target);
+		err_set(&c->err, ERR_TIMEOUT, "dial %s %s: i/o timeout", c->is_unix ? "unix" : "tcp", c->target);
 	err_code(&c->err, "connect_timeout");
 	err_retryable(&c->err);
 	finish(c);
@@ -224,11 +229,40 @@ static int begin_next(struct net_connect *c)
 	return c->nrunning ? 0 : -1;
 }
 
+/* Connects at once, or fails, or the listener has no room for it now. */
+static void connect_unix(struct net_connect *c)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	size_t len = strlen(c->target);
+	int fd = -1, errnum = ENAMETOOLONG;
+
+	if (len < sizeof(un.sun_path)) {
+		memcpy(un.sun_path, c->target, len);
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		errnum = fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0 ? 0 : errno;
+	}
+	if (errnum && fd >= 0)
+		close(fd);
+	if (errnum == EAGAIN) {
+		loop_timer_start_ms(&c->delay, UNIX_DELAY_MS);
+		return;
+	}
+	if (errnum)
+		note_failure(c, NULL, "connect", errnum);
+	else
+		c->fd = fd;
+	/* Never inside net_connect_start(). */
+	stop_all(c);
+	loop_timer_start_ns(&c->report, 0);
+}
+
 static void on_delay(struct loop_timer *t)
 {
 	struct net_connect *c = container_of(t, struct net_connect, delay);
 
-	if (begin_next(c) < 0)
+	if (c->is_unix)
+		connect_unix(c);
+	else if (begin_next(c) < 0)
 		finish(c);
 }
 
@@ -281,18 +315,26 @@ static void on_resolved(void *arg, const struct addr *addrs, size_t naddrs, cons
 
 /* -- life ------------------------------------------------------------------------------------------ */
 
+static int begin_tcp(struct net_connect *c, const char *host, uint16_t port)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr literal;
+
+	if (addr_from_literal(host, port, &literal)) {
+		c->target = xstrdup(addr_format(&literal, text));
+		return race(c, &literal, 1);
+	}
+	c->target = xasprintf("%.*s:%u", (int)HOST_TEXT_MAX, host, (unsigned)port);
+	return resolve_start(c->loop, host, port, on_resolved, c, &c->resolve, &c->err);
+}
+
 struct net_connect *net_connect_start(
 	struct loop *l, const struct net_connect_options *opt, net_connect_fn *done, void *arg)
 {
 	struct net_connect *c = xcalloc(1, sizeof(*c));
-	char text[ADDR_TEXT_MAX];
-	struct addr literal;
-	bool is_literal = addr_from_literal(opt->host, opt->port, &literal);
-	int rc;
 
 	c->loop = l;
-	c->target = is_literal ? xstrdup(addr_format(&literal, text))
-			       : xasprintf("%.*s:%u", (int)HOST_TEXT_MAX, opt->host, (unsigned)opt->port);
+	c->is_unix = opt->unix_path != NULL;
 	c->judge = opt->judge;
 	c->judge_arg = opt->judge_arg;
 	c->done = done;
@@ -303,9 +345,10 @@ struct net_connect *net_connect_start(
 	loop_timer_init(&c->report, l, on_report);
 	if (opt->deadline_ns)
 		loop_timer_start_at(&c->deadline, opt->deadline_ns);
-	rc = is_literal ? race(c, &literal, 1)
-			: resolve_start(l, opt->host, opt->port, on_resolved, c, &c->resolve, &c->err);
-	if (rc < 0) {
+	if (c->is_unix) {
+		c->target = xstrdup(opt->unix_path);
+		connect_unix(c);
+	} else if (begin_tcp(c, opt->host, opt->port) < 0) {
 		stop_all(c);
 		loop_timer_start_ns(&c->report, 0);
 	}
@@ -317,5 +360,7 @@ void net_connect_cancel(struct net_connect *c)
 	if (!c)
 		return;
 	stop_all(c);
+	if (c->fd >= 0)
+		close(c->fd);
 	connect_free(c);
 }

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "net/connect.h"
+#include "overlay/destination.h"
 #include "overlay/driver.h"
 #include "overlay/gate.h"
 
@@ -107,15 +108,17 @@ static struct dial *clear_dial(const struct dial_options *opt)
 		.judge = opt->judge,
 		.judge_arg = opt->judge_arg,
 	};
+	char b32[B32_NAME_MAX];
+	bool is_destination = destination_b32(opt->host, b32);
 	struct clear_dial *c;
 	struct addr a;
 	struct err e;
 
-	if (host_is_overlay_only(opt->host)) {
+	if (is_destination || host_is_overlay_only(opt->host)) {
 		err_set(&e, ERR_INVALID,
 			"'%s' cannot be reached over the clear network: choose an overlay for it "
 			"(nothing was looked up)",
-			opt->host);
+			is_destination ? b32 : opt->host);
 		err_code(&e, "overlay_only_host");
 		return dial_new_failed(opt, &e);
 	}
@@ -137,26 +140,36 @@ static void clear_cancel(struct dial *d)
 
 /* Names go into the protocols of proxies and bridges as they are, so nothing that could end a line, a field or a host
  * part passes. International names come in their ASCII form. */
-static int check_host(const char *host, struct err *e)
+static int check_host(const char *host, size_t max, struct err *e)
 {
 	struct addr a;
-	size_t len = strnlen(host, HOST_TEXT_MAX + 1);
+	size_t len = strnlen(host, max + 1);
 
 	if (len == 0)
 		return err_set(e, ERR_INVALID, "cannot dial: the host is empty");
-	if (len > HOST_TEXT_MAX)
-		return err_set(
-			e, ERR_INVALID, "cannot dial '%.40s...': the host has more than %d bytes", host, HOST_TEXT_MAX);
+	if (len > max)
+		return err_set(e, ERR_INVALID, "cannot dial '%.40s...': the host has more than %zu bytes", host, max);
 	for (size_t i = 0; i < len; i++) {
 		if (host[i] <= ' ' || host[i] >= 0x7f)
 			return err_set(e, ERR_INVALID,
-				"cannot dial '%s': only visible ASCII characters can be in a host name; "
+				"cannot dial '%.*s': only visible ASCII characters can be in a host name; "
 				"write an international name in its xn-- form",
-				host);
+				HOST_TEXT_MAX, host);
 	}
 	if (strpbrk(host, ":/\\[]@?#%\"") && !addr_from_literal(host, 1, &a))
-		return err_set(e, ERR_INVALID, "cannot dial '%s': this is neither a host name nor an IP address", host);
+		return err_set(e, ERR_INVALID, "cannot dial '%.*s': this is neither a host name nor an IP address",
+			HOST_TEXT_MAX, host);
 	return 0;
+}
+
+static size_t host_max(const struct dial_options *opt)
+{
+	char b32[B32_NAME_MAX];
+
+	if (opt->overlay)
+		return opt->overlay->driver->host_max ? opt->overlay->driver->host_max : HOST_TEXT_MAX;
+	/* One that belongs to I2P is refused as such. */
+	return destination_b32(opt->host, b32) ? TARGET_TEXT_MAX : HOST_TEXT_MAX;
 }
 
 /* Whoever found an overlay just before it was replaced may come late. */
@@ -173,7 +186,7 @@ static int check_target(const struct dial_options *opt, struct err *e)
 {
 	char target[ENDPOINT_TEXT_MAX];
 
-	if (check_host(opt->host, e) < 0)
+	if (check_host(opt->host, host_max(opt), e) < 0)
 		return err_code(e, "bad_target");
 	if (opt->port == 0) {
 		err_set(e, ERR_INVALID, "cannot dial '%s': port number out of range 0", opt->host);

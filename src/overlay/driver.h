@@ -63,10 +63,19 @@ struct dial {
 	struct dial_trace trace;
 };
 
+struct probe {
+	const struct overlay_driver *driver;
+	struct overlay *overlay; /* a reference */
+	probe_done_fn *done;
+	void *arg;
+};
+
 struct overlay_driver {
 	const char *kind;     /* "network.socks5" */
 	const char *label;    /* "socks5": prefix of its errors */
 	const char *resolver; /* who resolves names, as in dial_trace; for people */
+	/* The entry's other fields, NULL at the end; what is neither is told of: registry/fields.h. */
+	const char *const *fields;
 	/* The entry's fields that hold secrets, NULL at the end: each may be given as FIELD, FIELD_env, FIELD_file or FIELD_fd (registry/secret_read.h); open() finds the text
 	 * under FIELD, in a string that is wiped afterwards. NULL: none. */
 	const char *const *secret_fields;
@@ -95,6 +104,12 @@ struct overlay_driver {
 	bool exclusive;
 	/* start() brings nothing up by itself: the first dial or listener does, and until then the state is "starting". */
 	bool is_lazy;
+
+	/* -- NULL in drivers that have nobody to ask but what their state tells; the thread of opt->loop ----------------- */
+	/* Allocates and returns its probe, embedding struct probe first; the gate fills that part. Reports with probe_report(), later only. */
+	struct probe *(*probe)(struct overlay *o, const struct probe_options *opt);
+	/* Undo one that has not reported: close what is open, free it. */
+	void (*cancel_probe)(struct probe *p);
 
 	/* -- NULL in drivers that cannot listen; control thread ---------------------------------------------------------- */
 	/* Allocates and returns its listener, embedding struct listener first; the gate fills that part. Reports with the functions below, later only. */
@@ -148,6 +163,8 @@ int overlay_make_dir(const char *path, struct err *e);
 /* For drivers: report and forget. The driver frees its dial right after this returns; `d->overlay` may be gone by then.
  * fd < 0: `e` says why. Never inside the driver's dial(). */
 void dial_report(struct dial *d, int fd, const struct err *e);
+/* The same for a probe: `e` NULL when it succeeded. Never inside the driver's probe(). */
+void probe_report(struct probe *p, const struct probe_result *r, const struct err *e);
 /* A dial that reports `e` (copied) in a later turn. */
 struct dial *dial_new_failed(const struct dial_options *opt, const struct err *e);
 

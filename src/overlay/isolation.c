@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "overlay/destination.h"
 #include "overlay/driver.h"
 
 int overlay_read_isolation(const struct value *data, struct overlay *o, struct err *e)
@@ -75,14 +76,18 @@ bool overlay_isolates(const struct overlay *o)
 	return o->isolate_streams || o->isolation == ISOLATION_DIAL || o->isolation == ISOLATION_PROCESS;
 }
 
-/* Two hosts never get one key: what is too long to be its own key is represented by its SHA-256. */
+/* Two hosts never get one key: what is too long to be its own key is represented by its SHA-256. One host has one key: a
+ * destination of I2P is the host that its short name names. */
 static void host_key(const char *host, char out[static ISOLATION_KEY_MAX])
 {
 	unsigned char digest[SHA256_DIGEST_LENGTH];
-	char lower[HOST_TEXT_MAX + 1];
-	size_t len = strnlen(host, HOST_TEXT_MAX);
+	char lower[TARGET_TEXT_MAX + 1], b32[B32_NAME_MAX];
+	size_t len;
 	int n;
 
+	if (destination_b32(host, b32))
+		host = b32;
+	len = strnlen(host, TARGET_TEXT_MAX);
 	for (size_t i = 0; i < len; i++)
 		lower[i] = (char)tolower((unsigned char)host[i]);
 	lower[len] = '\0';

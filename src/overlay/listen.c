@@ -136,11 +136,6 @@ struct value *gate_describe_listeners(struct overlay *o)
 	return list;
 }
 
-bool overlay_can_listen(const struct overlay *o)
-{
-	return o->driver->listen != NULL;
-}
-
 bool overlay_can_listen_tls(const struct overlay *o)
 {
 	return o->driver->listen && o->driver->issues_tls;

@@ -39,7 +39,7 @@ struct dial_trace {
 struct dial_options {
 	struct loop *loop;       /* where `done` runs */
 	struct overlay *overlay; /* NULL: the clear network. Borrowed; the dial keeps its own reference */
-	const char *host;        /* name or literal, at most HOST_TEXT_MAX; borrowed for the call */
+	const char *host;        /* name or literal, at most TARGET_TEXT_MAX; borrowed for the call */
 	uint16_t port;           /* 1-65535 */
 	uint64_t deadline_ns;    /* loop_clock_ns() time; required */
 	/* Streams with different keys never share an identity (Tor: a circuit). "" = none asked. Borrowed for the call. */
@@ -49,7 +49,7 @@ struct dial_options {
 	void *judge_arg;
 };
 
-/* On success `fd` (connected, non-blocking, TCP, connect() called once: see net/connect.h) is the callee's; else -1 and `e` says why.
+/* On success `fd` (connected, non-blocking; TCP, with connect() called once: see net/connect.h; or a Unix stream socket) is the callee's; else -1 and `e` says why.
  * `trace` and `e` are borrowed. */
 typedef void dial_done_fn(void *arg, int fd, const struct dial_trace *trace, const struct err *e);
 
@@ -131,6 +131,7 @@ struct overlay_status {
 	unsigned listeners;
 	char address
 		[OVERLAY_REASON_MAX]; /* our own on that network, when it is known: "100.64.0.3", "wippy.tailnet.ts.net"; else "" */
+	bool is_moved;                /* where a change is told: of the address alone */
 };
 
 const char *overlay_state_name(enum overlay_state s); /* "starting", "ready", "degraded", "down" */
@@ -140,6 +141,35 @@ void overlay_get_status(struct overlay *o, struct overlay_status *ret_status); /
 struct value *overlay_describe(struct overlay *o);
 /* Have overlay_env.changed told the state as it is, in order with the changes. Any thread. */
 void overlay_tell(struct overlay *o);
+
+/* -- probing: is the overlay's own counterpart there? ------------------------------------------------ */
+
+struct probe;
+
+struct probe_options {
+	struct loop *loop;       /* where `done` runs */
+	struct overlay *overlay; /* borrowed; the probe keeps its own reference */
+	uint64_t deadline_ns;    /* loop_clock_ns() time; required */
+};
+
+enum { PROBE_METHOD_MAX = 64 };
+
+struct probe_result {
+	uint64_t connect_ns;               /* until the counterpart was reached; 0: it was not */
+	uint64_t handshake_ns;             /* from then on, until it had taken us; 0: it has not */
+	char method[PROBE_METHOD_MAX + 1]; /* what was agreed on: "no authentication", "SAM 3.1"; "" = nothing */
+};
+
+/* `e` NULL: the counterpart takes us. Both are borrowed. */
+typedef void probe_done_fn(void *arg, const struct probe_result *r, const struct err *e);
+
+/* Does the driver have anything to ask? Where it has not, the state says all there is to know. */
+bool overlay_can_probe(const struct overlay *o);
+/* Connect to the proxy or bridge, greet it, authenticate, and go: no target is named, no session made. Where dials make the state, what it met
+ * does, too; it counts as no dial. `done` runs exactly once, later, on the loop's thread; never after probe_cancel(). Never NULL. */
+struct probe *overlay_probe(const struct probe_options *opt, probe_done_fn *done, void *arg);
+/* Only before `done` ran. NULL is fine. */
+void probe_cancel(struct probe *p);
 
 /* -- listening ------------------------------------------------------------------------------------ */
 
@@ -177,8 +207,7 @@ struct listen_callbacks {
 struct listener *overlay_listen(const struct listen_options *opt, const struct listen_callbacks *cb, void *arg);
 /* Also inside a callback of its own. NULL is fine. */
 void overlay_unlisten(struct listener *l);
-/* Does the driver offer listeners; with its own TLS? */
-bool overlay_can_listen(const struct overlay *o);
+/* Does the driver offer listeners with its own TLS? */
 bool overlay_can_listen_tls(const struct overlay *o);
 
 /* -- the set: entry id -> current instance. Any thread. -------------------------------------------- */

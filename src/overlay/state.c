@@ -138,20 +138,21 @@ struct value *overlay_describe(struct overlay *o)
 }
 
 /* With tell_lock held. */
-static void tell(struct overlay *o)
+static void tell(struct overlay *o, bool is_moved)
 {
 	struct overlay_status now;
 
 	if (!o->env || !o->env->changed || atomic_load(&o->gate.stopped))
 		return;
 	overlay_get_status(o, &now);
+	now.is_moved = is_moved;
 	o->env->changed(o->env->changed_arg, o, &now);
 }
 
 void overlay_tell(struct overlay *o)
 {
 	pthread_mutex_lock(&o->gate.tell_lock);
-	tell(o);
+	tell(o, false);
 	pthread_mutex_unlock(&o->gate.tell_lock);
 }
 
@@ -189,7 +190,7 @@ void overlay_set_state(struct overlay *o, enum overlay_state s, const char *reas
 		atomic_store(&g->plain_state, text[0] ? -1 : (int)s);
 	pthread_mutex_unlock(&g->status_lock);
 	if (changed)
-		tell(o);
+		tell(o, false);
 	pthread_mutex_unlock(&g->tell_lock);
 }
 
@@ -207,6 +208,6 @@ void overlay_set_address(struct overlay *o, const char *address)
 		snprintf(g->status.address, sizeof(g->status.address), "%s", address);
 	pthread_mutex_unlock(&g->status_lock);
 	if (changed)
-		tell(o);
+		tell(o, true);
 	pthread_mutex_unlock(&g->tell_lock);
 }

@@ -11,7 +11,7 @@
 #include "base/map.h"
 #include "registry/env.h"
 #include "registry/internal.h"
-#include "registry/order.h"
+#include "registry/references.h"
 
 struct node {
 	struct change change;

@@ -145,6 +145,9 @@ static int resolve(struct expansion *x, const struct piece *p, char **ret, struc
 		} else {
 			if (e)
 				*e = why;
+			/* Whoever exported it in a shell wonders. */
+			if (why.kind == ERR_NOT_FOUND)
+				err_set(e, ERR_NOT_FOUND, "%.512s: no entry env.variable gives it a value", why.text);
 			rc = err_prefix(e, "placeholder ${env:%.256s}", name);
 		}
 	}

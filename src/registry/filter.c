@@ -101,7 +101,8 @@ void filter_add(struct filter *f, const char *key, const struct value *v)
 	f->items[f->count++] = c;
 }
 
-bool wildcard_matches(const char *pattern, const char *text)
+/* One `*` at most; without one the texts are equal. */
+static bool wildcard_matches(const char *pattern, const char *text)
 {
 	const char *star = strchr(pattern, '*');
 	size_t before, after, len = strlen(text);

@@ -26,7 +26,4 @@ void filter_free(struct filter *f); /* NULL is fine */
 void filter_add(struct filter *f, const char *key, const struct value *v);
 bool filter_matches(const struct filter *f, const struct entry *e);
 
-/* One `*` at most; without one the texts are equal. */
-bool wildcard_matches(const char *pattern, const char *text);
-
 #endif

@@ -1,7 +1,8 @@
 #include "registry/kind.h"
 
-#include <stdint.h>
 #include <string.h>
+
+#include "base/edit_distance.h"
 
 const struct kind *kind_find(const struct kind_list *list, const char *name)
 {
@@ -9,35 +10,13 @@ const struct kind *kind_find(const struct kind_list *list, const char *name)
 		if (strcmp(list->kinds[i]->name, name) == 0)
 			return list->kinds[i];
 	}
-	return NULL;
-}
+	for (size_t i = 0; i < list->count; i++) {
+		size_t len = strlen(list->kinds[i]->name);
 
-/* How many single-byte edits turn `a` into `b`; only for short texts. */
-static size_t edit_distance(const char *a, const char *b)
-{
-	enum { LEN_MAX = 63 };
-	size_t row[LEN_MAX + 1], la = strlen(a), lb = strlen(b);
-
-	if (la > LEN_MAX || lb > LEN_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
+		if (list->kinds[i]->is_family && strncmp(list->kinds[i]->name, name, len) == 0 && name[len] == '.')
+			return list->kinds[i];
 	}
-	return row[lb];
+	return NULL;
 }
 
 int kind_refuse(const struct kind_list *list, const char *name, struct err *err)

@@ -9,6 +9,7 @@
 #ifndef REGISTRY_KIND_H
 #define REGISTRY_KIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "registry/entry.h"
@@ -18,6 +19,7 @@ struct runtime;
 struct kind {
 	const char *name;    /* exact: "process.host" */
 	const char *summary; /* for people, one line: "workers that processes run on" */
+	bool is_family;      /* also every "NAME.x" that is no kind of its own */
 	/* One field of the data that handlers get as it is written, placeholders and all: the text of a program, or secrets
 	 * that are wiped after use. NULL: none. */
 	const char *verbatim;

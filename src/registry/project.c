@@ -121,7 +121,7 @@ struct definition {
 static int read_name(const struct value *def, const char *field, const char *where, const char **ret, struct err *e)
 {
 	const struct value *v = value_get(def, field);
-	const char *text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+	const char *text = value_text(v, "");
 
 	if (text[strspn(text, " \t")] == '\0')
 		return err_set(
@@ -357,17 +357,10 @@ static void scan_root(struct loader *l, const char *dir, const char *path, bool 
 	free(root);
 }
 
-static const char *text_of(const struct value *map, const char *key)
-{
-	const struct value *v = value_get(map, key);
-
-	return value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : NULL;
-}
-
 static bool is_replaced(const struct value *replacements, const char *module)
 {
 	for (size_t i = 0; i < value_count(replacements); i++) {
-		const char *from = text_of(value_at(replacements, i), "from");
+		const char *from = value_text(value_get(value_at(replacements, i), "from"), NULL);
 
 		if (from && strcmp(from, module) == 0)
 			return true;
@@ -383,14 +376,14 @@ static void scan_modules(struct loader *l, const struct project_lock *lock, cons
 	bool is_vendor = len >= 6 && strcmp(lock->modules + len - 6, "vendor") == 0;
 
 	for (size_t i = 0; i < value_count(replacements); i++) {
-		l->module = text_of(value_at(replacements, i), "from");
-		scan_root(l, dir, text_of(value_at(replacements, i), "to"), true);
+		l->module = value_text(value_get(value_at(replacements, i), "from"), NULL);
+		scan_root(l, dir, value_text(value_get(value_at(replacements, i), "to"), NULL), true);
 	}
 	for (size_t i = 0; i < value_count(modules); i++) {
 		char *path;
 
-		l->module = text_of(value_at(modules, i), "name");
-		l->module_version = text_of(value_at(modules, i), "version");
+		l->module = value_text(value_get(value_at(modules, i), "name"), NULL);
+		l->module_version = value_text(value_get(value_at(modules, i), "version"), NULL);
 		if (is_replaced(replacements, l->module))
 			continue;
 		path = xasprintf("%s%s/%s", lock->modules, is_vendor ? "" : "/vendor", l->module);

@@ -450,17 +450,10 @@ static const struct relation *find_operator(const char *name)
 	return NULL;
 }
 
-static const char *text_field(const struct value *map, const char *key)
-{
-	const struct value *v = value_get(map, key);
-
-	return value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
-}
-
 static int read_one(struct condition *cond, const struct value *v, struct err *e)
 {
-	const char *field = text_field(v, "field"), *op = text_field(v, "operator"),
-		   *from = text_field(v, "value_from");
+	const char *field = value_text_at(v, "field"), *op = value_text_at(v, "operator"),
+		   *from = value_text_at(v, "value_from");
 	const struct value *value = value_get(v, "value");
 	const char *pattern;
 	size_t len;

@@ -32,7 +32,7 @@ bool policy_is_kind(const char *kind)
 
 static int read_effect(struct policy *p, const struct value *v, struct err *e)
 {
-	const char *text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+	const char *text = value_text(v, "");
 
 	if (strcmp(text, "allow") == 0)
 		p->effect = VERDICT_ALLOW;

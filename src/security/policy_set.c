@@ -195,7 +195,7 @@ struct scope *policy_set_union(struct policy_set *s, const struct value *groups,
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
 		for (size_t i = 0; i < value_count(lists[k]); i++) {
 			const struct value *v = value_at(lists[k], i);
-			const char *id = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : NULL;
+			const char *id = value_text(v, NULL);
 
 			if (!id)
 				continue;

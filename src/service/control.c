@@ -179,7 +179,9 @@ static int listen_in(int dir, int *ret_fd, struct err *e)
 	name_socket(dir, &un);
 	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0 || errno == EAGAIN) {
 		close(fd);
-		return err_set(e, ERR_CONFLICT, "another program answers in this state directory");
+		return err_set(e, ERR_CONFLICT,
+			"another program answers in this state directory: give each its own "
+			"network_service.state_dir");
 	}
 	/* What is left of one that ended without a stop. */
 	unlinkat(dir, "socket", 0);

@@ -65,7 +65,4 @@ int http_app_prepare(struct runtime *rt, struct err *err);
 void http_app_commit(struct runtime *rt);
 void http_app_discard(struct runtime *rt);
 
-/* A link: a text of `meta` ("server", "router"), as a full id. INVALID "metadata is required", "server metadata is required". */
-int http_app_link(const struct entry *e, const char *field, char **ret_id, struct err *err);
-
 #endif

@@ -1,9 +1,6 @@
 #include "service/http_endpoint.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/alloc.h"
+#include "base/block_cache.h"
 #include "bind/current.h"
 #include "bind/http_current.h"
 #include "bind/invoke.h"
@@ -22,7 +19,7 @@ struct function_call {
 static void call_free(struct function_call *c)
 {
 	exchange_unref(c->x);
-	free(c);
+	block_free(c, sizeof(*c));
 }
 
 /* What reaches the client when the handler left something open. */
@@ -99,7 +96,7 @@ void http_function_serve(void *arg, struct exchange *x)
 		exchange_answer_text(x, 500, "no handler registered for target");
 		return;
 	}
-	c = xcalloc(1, sizeof(*c));
+	c = block_zalloc(sizeof(*c));
 	c->x = exchange_ref(x);
 	if (start(c, f, program, &e) < 0) {
 		exchange_answer_text(x, 500, e.text);

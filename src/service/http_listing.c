@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/html.h"
 
 void http_add_encoded_name(struct buf *out, const char *name)
 {
@@ -22,25 +23,12 @@ void http_add_encoded_name(struct buf *out, const char *name)
 static void add_escaped(struct buf *out, const char *s)
 {
 	for (; *s; s++) {
-		switch (*s) {
-		case '&':
-			buf_adds(out, "&amp;");
-			break;
-		case '<':
-			buf_adds(out, "&lt;");
-			break;
-		case '>':
-			buf_adds(out, "&gt;");
-			break;
-		case '"':
-			buf_adds(out, "&#34;");
-			break;
-		case '\'':
-			buf_adds(out, "&#39;");
-			break;
-		default:
+		const char *entity = html_entity(*s);
+
+		if (entity)
+			buf_adds(out, entity);
+		else
 			buf_addc(out, *s);
-		}
 	}
 }
 

@@ -211,19 +211,9 @@ void http_mount_unref(struct http_mount *m)
 	free(m);
 }
 
-const char *http_mount_id(const struct http_mount *m)
-{
-	return m->id;
-}
-
 const char *http_mount_server(const struct http_mount *m)
 {
 	return m->server;
-}
-
-const char *http_mount_path(const struct http_mount *m)
-{
-	return m->path;
 }
 
 const char *http_mount_pattern(const struct http_mount *m)

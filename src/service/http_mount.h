@@ -28,9 +28,7 @@ int http_mount_new(struct runtime *rt, const struct entry *e, struct http_mount 
 struct http_mount *http_mount_ref(struct http_mount *m);
 void http_mount_unref(struct http_mount *m); /* any thread; NULL is fine */
 
-const char *http_mount_id(const struct http_mount *m);
 const char *http_mount_server(const struct http_mount *m); /* full id */
-const char *http_mount_path(const struct http_mount *m);   /* as written */
 /* The pattern for the route table, for any method: the path with one slash at its end. */
 const char *http_mount_pattern(const struct http_mount *m);
 /* What route_spec.data points at; lives as long as the mount. */

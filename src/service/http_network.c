@@ -205,11 +205,27 @@ void http_network_stop(struct service *s, struct app_server *as)
 	close_network(as->behind, service_stop_timeout_ms(s));
 }
 
+/* The start took too long: what it waited for is the overlay's to say. */
+static void log_waited_for(const struct app_server *as)
+{
+	struct overlay *o = overlay_set_get(as->rt->node.overlays, as->behind->id);
+	struct overlay_status st;
+
+	if (!o)
+		return;
+	overlay_get_status(o, &st);
+	overlay_unref(o);
+	log_warn("http", "the server waits for its network", LOG_STR("server", as->id),
+		LOG_STR("network", as->behind->id), LOG_STR("state", overlay_state_name(st.state)),
+		LOG_STR("reason", st.reason));
+}
+
 void http_network_abandon(struct service *s, struct app_server *as)
 {
 	(void)s;
 	if (!as->behind)
 		return;
+	log_waited_for(as);
 	as->behind->end = END_ABANDONED;
 	close_network(as->behind, 0);
 }

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "bind/node.h"
 #include "http/builtin.h"
+#include "overlay/destination.h"
 #include "security/policy_set.h"
 #include "service/http_identity.h"
 #include "service/http_middlewares.h"
@@ -75,14 +76,16 @@ static int self_create(void *env, const struct value *options, void **ret_self, 
 }
 
 /* Who it is, in the words of the overlays; NULL: nobody in particular. A tailnet gives all tagged nodes one login. */
-static const char *name_of(const struct value *identity)
+static const char *name_of(const struct value *identity, char b32[static B32_NAME_MAX])
 {
 	static const char *const fields[] = {"login", "node", "destination"};
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		const struct value *v = value_get(identity, fields[i]);
-		const char *text = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+		const char *text = value_text_at(identity, fields[i]);
 
+		/* A destination has hundreds of characters; its hash is a name that nobody else has. */
+		if (destination_b32(text, b32))
+			return b32;
 		if (*text && strcmp(text, "tagged-devices") != 0)
 			return text;
 	}
@@ -104,8 +107,8 @@ static enum middleware_next begin(void *self, struct exchange *x)
 {
 	const struct network_identity *n = self;
 	const struct value *identity = exchange_identity(x);
-	const char *name = name_of(identity);
-	char *id;
+	char b32[B32_NAME_MAX], *id;
+	const char *name = name_of(identity, b32);
 
 	if (!name)
 		return n->is_required ? http_refuse(x, 403, "Access denied", "No network vouches for the peer")

@@ -86,15 +86,14 @@ static void open_file(void *arg)
 {
 	struct opening *o = arg;
 	char head[HTTP_SNIFF_BYTES];
-	struct files_file *f;
 	struct err e;
 	ssize_t n;
 
-	if (files_open(o->root, o->path, FILES_READ, &f, &e) < 0)
-		return;
-	if (files_file_stat(f, &o->stat, &e) == 0)
-		o->fd = files_file_dup(f, &e);
-	files_file_unref(f);
+	o->fd = files_open_fd(o->root, o->path, &o->stat, &e);
+	if (o->fd >= 0 && o->stat.is_dir) {
+		close(o->fd);
+		o->fd = -1;
+	}
 	o->type = http_content_type(o->path);
 	if (o->fd >= 0 && !o->type) {
 		n = pread(o->fd, head, sizeof(head), 0);

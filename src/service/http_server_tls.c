@@ -120,9 +120,7 @@ static size_t count_hosts(const struct value *hosts)
 
 static const char *host_at(const struct value *hosts, size_t i)
 {
-	const struct value *v = value_type(hosts) == VALUE_STRING ? hosts : value_at(hosts, i);
-
-	return value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+	return value_text(value_type(hosts) == VALUE_STRING ? hosts : value_at(hosts, i), "");
 }
 
 static int check_certificate(const struct value *item, size_t i, struct err *e)

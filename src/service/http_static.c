@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -51,10 +52,12 @@ void http_static_free(struct http_static *s)
 	free(s);
 }
 
+enum { NOW_A_TURN = 256 };
+
 enum outcome { FOUND_FILE, FOUND_LISTING, GO_ELSEWHERE, FAILED };
 
-/* One request: where to look, then what was found. The pool's between loop_work() and its end; the exchange is not
- * touched there. */
+/* One request: where to look, then what was found. Looked up at once when the kernel has the answer in its memory, else by the pool, whose it is between loop_work()
+ * and its end; the exchange is not touched there. */
 struct lookup {
 	const struct http_static *site;
 	struct exchange *x; /* a reference */
@@ -63,6 +66,8 @@ struct lookup {
 	bool has_slash;
 	bool is_index; /* ends in /index.html */
 	char *accept;  /* Accept-Encoding, NULL = none, or not wanted */
+	bool now;      /* on the worker, which must not wait ... */
+	bool later;    /* ... and would have to: what was found so far counts for nothing */
 
 	enum outcome outcome;
 	int fd;
@@ -74,10 +79,16 @@ struct lookup {
 	bool no_index;
 };
 
-static void lookup_free(struct lookup *l)
+static void close_file(struct lookup *l)
 {
 	if (l->fd >= 0)
 		close(l->fd);
+	l->fd = -1;
+}
+
+static void lookup_free(struct lookup *l)
+{
+	close_file(l);
 	files_root_unref(l->root);
 	exchange_unref(l->x);
 	free(l->path);
@@ -124,7 +135,7 @@ static bool ends_with(const char *s, const char *end)
 	return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* -- on the pool ------------------------------------------------------------------------------------- */
+/* -- on the worker or the pool ------------------------------------------------------------------------ */
 
 static void fail(struct lookup *l, enum err_kind kind)
 {
@@ -140,20 +151,37 @@ static void go(struct lookup *l, const char *before, const char *name, const cha
 	buf_adds(&l->text, after);
 }
 
-/* Open a plain file for reading. */
+/* Will wait only on the pool. */
+static bool may_wait(struct lookup *l)
+{
+	l->later |= l->now;
+	return !l->now;
+}
+
+/* A plain file or a folder, in place of what was open before; l->stat says which. */
+static int open_path(struct lookup *l, const char *path, struct err *e)
+{
+	struct files_stat stat;
+	int fd = (l->now ? files_open_fd_now : files_open_fd)(l->root, path, &stat, e);
+
+	if (fd < 0) {
+		l->later |= l->now && e->kind == ERR_UNAVAILABLE;
+		return -1;
+	}
+	close_file(l);
+	l->fd = fd;
+	l->stat = stat;
+	return 0;
+}
+
 static int open_file(struct lookup *l, const char *path, struct err *e)
 {
-	struct files_file *f;
-
-	if (files_open(l->root, path, FILES_READ, &f, e) < 0)
+	if (open_path(l, path, e) < 0)
 		return -1;
-	l->fd = files_file_dup(f, e);
-	if (l->fd >= 0 && files_file_stat(f, &l->stat, e) < 0) {
-		close(l->fd);
-		l->fd = -1;
-	}
-	files_file_unref(f);
-	return l->fd < 0 ? -1 : 0;
+	if (!l->stat.is_dir)
+		return 0;
+	close_file(l);
+	return err_set(e, ERR_INVALID, "it is a folder");
 }
 
 /* The same content as "app.js", smaller. */
@@ -181,19 +209,26 @@ static bool open_precompressed(struct lookup *l, const char *path)
 	return false;
 }
 
-static int find_file(struct lookup *l, const char *path, struct err *e)
+static const char *sniff(struct lookup *l)
 {
 	char head[HTTP_SNIFF_BYTES];
-	ssize_t n;
+	struct iovec iov = {.iov_base = head, .iov_len = sizeof(head)};
+	ssize_t n = preadv2(l->fd, &iov, 1, 0, l->now ? RWF_NOWAIT : 0);
 
+	if (n < 0 && !may_wait(l))
+		return NULL;
+	return http_sniff(head, n > 0 ? (size_t)n : 0);
+}
+
+/* What is open, if anything is, is the file `path`. */
+static int find_file(struct lookup *l, const char *path, struct err *e)
+{
 	l->type = http_content_type(path);
 	/* Without a known type it would be that of the compressed bytes. */
-	if ((!l->type || !open_precompressed(l, path)) && open_file(l, path, e) < 0)
+	if ((!l->type || !open_precompressed(l, path)) && l->fd < 0 && open_file(l, path, e) < 0)
 		return -1;
-	if (!l->type) {
-		n = pread(l->fd, head, sizeof(head), 0);
-		l->type = http_sniff(head, n > 0 ? (size_t)n : 0);
-	}
+	if (!l->type)
+		l->type = sniff(l);
 	l->outcome = FOUND_FILE;
 	return 0;
 }
@@ -205,6 +240,7 @@ static void find_directory(struct lookup *l)
 	struct err e;
 	int rc;
 
+	close_file(l);
 	if (!l->has_slash && !is_top) {
 		go(l, "", files_path_name(l->path), "/");
 		return;
@@ -215,8 +251,18 @@ static void find_directory(struct lookup *l)
 	if (rc == 0)
 		return;
 	l->outcome = FOUND_LISTING;
-	if (http_listing_write(l->root, l->path, &l->text, &e) < 0)
+	if (may_wait(l) && http_listing_write(l->root, l->path, &l->text, &e) < 0)
 		fail(l, e.kind);
+}
+
+/* Open what the path means. What may not be opened may still be a folder with an index, or belong elsewhere: then it is only looked at. */
+static int find_path(struct lookup *l, struct err *e)
+{
+	if (open_path(l, l->path, e) == 0)
+		return 0;
+	if (e->kind == ERR_NOT_FOUND || !may_wait(l))
+		return -1;
+	return files_stat(l->root, l->path, &l->stat, e);
 }
 
 static void look_up(void *arg)
@@ -231,7 +277,7 @@ static void look_up(void *arg)
 		l->outcome = GO_ELSEWHERE;
 		return;
 	}
-	rc = files_stat(l->root, l->path, &l->stat, &e);
+	rc = find_path(l, &e);
 	if (rc < 0 && spa) {
 		if (find_file(l, l->site->index, &e) < 0) {
 			l->no_index = true;
@@ -250,6 +296,34 @@ static void look_up(void *arg)
 	} else if (find_file(l, l->path, &e) < 0) {
 		fail(l, e.kind);
 	}
+}
+
+/* So many in one turn of a worker's loop: who asks for a thousand files in one breath shall not hold up the others. */
+static bool turn_has_room(const struct loop *l)
+{
+	static _Thread_local uint64_t turn_ns;
+	static _Thread_local unsigned count;
+
+	if (turn_ns != loop_now_ns(l)) {
+		turn_ns = loop_now_ns(l);
+		count = 0;
+	}
+	return count++ < NOW_A_TURN;
+}
+
+/* True: what the kernel has in its memory was enough. */
+static bool look_up_now(struct lookup *l)
+{
+	l->now = true;
+	look_up(l);
+	l->now = false;
+	if (!l->later)
+		return true;
+	close_file(l);
+	buf_clear(&l->text);
+	l->coding = NULL;
+	l->no_index = false;
+	return false;
 }
 
 /* -- on the worker ----------------------------------------------------------------------------------- */
@@ -350,5 +424,8 @@ void http_static_serve(void *arg, struct exchange *x)
 		lookup_free(l);
 		return;
 	}
-	loop_work(exchange_loop(x), look_up, looked_up, l);
+	if (turn_has_room(exchange_loop(x)) && look_up_now(l))
+		looked_up(l);
+	else
+		loop_work(exchange_loop(x), look_up, looked_up, l);
 }

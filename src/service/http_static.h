@@ -2,7 +2,8 @@
  * http_static.h - the files of a folder, served under a path of a server.
  *
  * A request is answered with the file, its directory's index.html, a listing, or a redirect to the path that means
- * it; paths cannot lead out of the folder (files/root.h). Looking files up happens on the thread pool. In
+ * it; paths cannot lead out of the folder (files/root.h). Files are looked up on the thread pool, unless the kernel
+ * has what is needed in its memory. In
  * single-page mode the whole path counts, the mount path included, and what does not exist is answered with one
  * index file. `precompressed` lets "app.js.br" or "app.js.gz", when it is there, be sent for "app.js" to clients
  * that take it.

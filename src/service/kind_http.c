@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "registry/fields.h"
 #include "service/http_access_log.h"
 #include "service/http_app.h"
 #include "service/http_host.h"
@@ -219,10 +220,14 @@ static int read_server(struct app_server *as, const struct value *data, struct e
 	return 0;
 }
 
+static const char *const fields[] = {
+	"access_log", "addr", "host", "network", "network_options", "timeouts", "tls", NULL};
+
 static int make_server(struct runtime *rt, const struct entry *e, struct app_server **ret, struct err *err)
 {
 	struct app_server *as = xcalloc(1, sizeof(*as));
 
+	entry_warn_unknown_fields(e, fields, NULL, rt->config.warn);
 	as->rt = rt;
 	as->id = xstrdup(e->id);
 	as->ns = xstrdup(e->ns);

@@ -60,7 +60,7 @@ static int read_modules(struct runtime *rt, const struct entry *e, struct parts 
 	ret->modules = xcalloc(value_count(list) + 1, sizeof(struct module *));
 	for (size_t i = 0; i < value_count(list); i++) {
 		const struct value *v = value_at(list, i);
-		const char *name = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+		const char *name = value_text(v, "");
 		const struct module *m;
 
 		if (!*name)
@@ -94,7 +94,7 @@ static int read_imports(struct runtime *rt, const struct entry *e, struct parts 
 	for (size_t i = 0; i < value_count(map); i++) {
 		const char *alias;
 		const struct value *v = value_pair(map, i, &alias, NULL);
-		const char *ref = value_type(v) == VALUE_STRING ? value_get_string(v, NULL) : "";
+		const char *ref = value_text(v, "");
 		struct code *library;
 		char *id;
 

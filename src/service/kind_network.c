@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "overlay/driver.h"
+#include "registry/fields.h"
 #include "registry/secret_read.h"
 #include "service/kinds.h"
 #include "service/network_status.h"
@@ -24,6 +26,19 @@ static const struct overlay_driver *find_driver(const struct runtime *rt, const 
 	return NULL;
 }
 
+/* "unsupported network kind: network.sock5; there are network.i2p, network.socks5, ..." */
+static int refuse_kind(const struct runtime *rt, const struct entry *e, struct err *err)
+{
+	struct buf known = BUF_INIT;
+
+	for (size_t i = 0; i < rt->config.ndrivers; i++)
+		buf_addf(&known, "%s%s", i ? ", " : "", rt->config.drivers[i]->kind);
+	err_set(err, ERR_INVALID, "field 'kind': unsupported network kind: %.100s; there are %s", e->kind,
+		buf_str(&known));
+	buf_done(&known);
+	return -1;
+}
+
 /* A variable that is not there, or not yet: "failed to resolve auth key env var NAME". The kind stays: it has the entry tried again after the others. */
 static int no_variable(const struct value *data, const char *field, struct err *err)
 {
@@ -31,8 +46,9 @@ static int no_variable(const struct value *data, const char *field, struct err *
 
 	for (char *c = words; *c; c++)
 		*c = *c == '_' ? ' ' : *c;
-	err_set(err, ERR_NOT_FOUND, "field '%s': failed to resolve %s env var %.256s: it is not there or has no value",
-		env_key, words, value_get_string(value_get(data, env_key), NULL));
+	err_set(err, ERR_NOT_FOUND,
+		"field '%s': failed to resolve %s env var %.256s: no entry env.variable gives it a value", env_key,
+		words, value_get_string(value_get(data, env_key), NULL));
 	free(words);
 	free(env_key);
 	return -1;
@@ -72,11 +88,13 @@ static int network_open(struct runtime *rt, const struct entry *e, struct overla
 	int rc;
 
 	if (!drv)
-		return err_set(err, ERR_INVALID, "unsupported network kind: %s", e->kind);
+		return refuse_kind(rt, e, err);
 	data = value_ref(e->data);
 	rc = fill_secrets(rt, drv, e, &data, &filled, err);
 	if (rc == 0)
 		rc = overlay_open(drv, &rt->overlay_env, e->id, data, ret, err);
+	if (rc == 0)
+		entry_warn_unknown_fields(e, drv->fields, drv->secret_fields, rt->config.warn);
 	drop_data(drv, data, filled);
 	return rc;
 }
@@ -170,6 +188,25 @@ static void network_discard(struct runtime *rt)
 		.remove = network_remove, .commit = network_commit, .discard = network_discard,   \
 	}
 
+static int base_add(struct runtime *rt, struct entry *e, struct err *err)
+{
+	return refuse_kind(rt, e, err);
+}
+
+/* Nothing of the old one is touched. */
+static int base_update(struct runtime *rt, struct entry *old, struct entry *e, struct err *err)
+{
+	(void)old;
+	return refuse_kind(rt, e, err);
+}
+
+const struct kind network_kind = {
+	.name = "network",
+	.summary = "the family of the following; no kind of its own",
+	.is_family = true,
+	.add = base_add,
+	.update = base_update,
+};
 const struct kind network_i2p_kind = NETWORK_KIND("network.i2p", "an overlay network: I2P");
 const struct kind network_socks5_kind = NETWORK_KIND("network.socks5", "an overlay network: a SOCKS5 proxy");
 const struct kind network_tailscale_kind = NETWORK_KIND("network.tailscale", "an overlay network: a node of a tailnet");

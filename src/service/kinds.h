@@ -23,6 +23,7 @@ extern const struct kind http_router_kind;
 extern const struct kind http_service_kind;
 extern const struct kind http_static_kind;
 extern const struct kind library_lua_kind;
+extern const struct kind network_kind;
 extern const struct kind network_i2p_kind;
 extern const struct kind network_socks5_kind;
 extern const struct kind network_tailscale_kind;

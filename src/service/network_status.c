@@ -33,21 +33,31 @@ static void set_gauges(struct runtime *rt, const char *id, enum overlay_state st
 
 static void log_change(const char *id, const struct overlay_status *st)
 {
-	switch (st->state) {
-	case OVERLAY_STARTING:
-		log_debug("network", "overlay starting", LOG_STR("overlay", id), LOG_STR("reason", st->reason));
-		break;
-	case OVERLAY_READY:
-		log_info("network", "overlay ready", LOG_STR("overlay", id), LOG_STR("reason", st->reason),
-			LOG_STR("address", st->address));
-		break;
-	case OVERLAY_DEGRADED:
-		log_warn("network", "overlay degraded", LOG_STR("overlay", id), LOG_STR("reason", st->reason));
-		break;
-	case OVERLAY_DOWN:
-		log_warn("network", "overlay down", LOG_STR("overlay", id), LOG_STR("reason", st->reason));
-		break;
-	}
+	static const struct {
+		enum log_level level;
+		const char *text;
+	} words[] = {
+		[OVERLAY_STARTING] = {LOG_DEBUG, "overlay starting"},
+		[OVERLAY_READY] = {LOG_INFO, "overlay ready"},
+		[OVERLAY_DEGRADED] = {LOG_WARN, "overlay degraded"},
+		[OVERLAY_DOWN] = {LOG_WARN, "overlay down"},
+	};
+	/* What is waited for is news. */
+	enum log_level level = st->state == OVERLAY_STARTING && st->reason[0] ? LOG_INFO : words[st->state].level;
+	struct log_field fields[3] = {LOG_STR("overlay", id)};
+	size_t n = 1;
+
+	if (!log_enabled(level) || (st->is_moved && !st->address[0]))
+		return;
+	if (st->reason[0])
+		fields[n++] = LOG_STR("reason", st->reason);
+	if (st->address[0])
+		fields[n++] = LOG_STR("address", st->address);
+	log_write(&(struct log_record){.level = level,
+		.name = "network",
+		.message = st->is_moved ? "overlay address" : words[st->state].text,
+		.fields = fields,
+		.nfields = n});
 }
 
 void network_changed(void *arg, struct overlay *o, const struct overlay_status *status)

@@ -118,6 +118,8 @@ int runtime_reload(struct runtime *rt, struct entry *const *entries, size_t n, s
 
 /* -- start and stop ---------------------------------------------------------------------------------- */
 
+static void runtime_stop(struct runtime *rt, int exit_code);
+
 static void on_signal(void *arg, int signum)
 {
 	struct runtime *rt = arg;
@@ -181,7 +183,7 @@ static void on_stop_timeout(struct loop_timer *t)
 	finish(rt);
 }
 
-void runtime_stop(struct runtime *rt, int exit_code)
+static void runtime_stop(struct runtime *rt, int exit_code)
 {
 	/* What a command ended with counts even when a signal began the stop. */
 	if (exit_code != EXIT_UNSET && rt->exit_code == EXIT_UNSET)

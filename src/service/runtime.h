@@ -46,15 +46,16 @@ struct runtime_config {
 	size_t heap_memory_max;      /* bytes per Lua heap; 0 = no cap */
 	unsigned heap_instances_max; /* processes per Lua heap; 0 = 4096 */
 	struct http_client_config http;
-	const char *default_network;   /* network_service.default_network; NULL or "" = none; copied */
-	const char *network_state_dir; /* absolute; copied */
-	const char *network_sidecar;   /* absolute; NULL = looked for; copied */
-	bool strict_mode;              /* security.strict_mode */
-	uint64_t shutdown_timeout_ms;  /* 0 = 30000 */
-	uint64_t drain_timeout_ms;     /* network_service.drain_timeout; 0 = 30000 */
-	uint64_t settle_timeout_ms;    /* registry.event_wait_timeout; 0 = 30000 */
-	enum runtime_history history;  /* registry.history_type */
-	const char *history_path;      /* of RUNTIME_HISTORY_SQLITE; borrowed until runtime_load() returns */
+	const char *default_network;    /* network_service.default_network; NULL or "" = none; copied */
+	const char *network_state_dir;  /* absolute; copied */
+	const char *network_sidecar;    /* absolute; NULL = looked for; copied */
+	bool strict_mode;               /* security.strict_mode */
+	uint64_t shutdown_timeout_ms;   /* 0 = 30000 */
+	uint64_t drain_timeout_ms;      /* network_service.drain_timeout; 0 = 30000 */
+	uint64_t settle_timeout_ms;     /* registry.event_wait_timeout; 0 = 30000 */
+	enum runtime_history history;   /* registry.history_type */
+	const char *history_path;       /* of RUNTIME_HISTORY_SQLITE; borrowed until runtime_load() returns */
+	void (*warn)(const char *text); /* told what is odd about an entry, for people; NULL: the log. Main thread */
 };
 
 /* Visible to service/ (kinds) and app/. */
@@ -106,9 +107,7 @@ int runtime_exec(struct runtime *rt, const char *entry_id, const char *host_id, 
  * program at once with status 1. */
 int runtime_run(struct runtime *rt);
 /* Begin to stop with that exit code: services in reverse order, then hosts (CANCEL "scheduler shutdown", their stop_timeout, abort), then workers. Overall limit:
- * shutdown_timeout. A second call changes nothing. Main thread. */
-void runtime_stop(struct runtime *rt, int exit_code);
-/* The same from any thread (system.exit). */
+ * shutdown_timeout. A second call changes nothing. Any thread. */
 void runtime_request_stop(struct runtime *rt, int exit_code);
 
 struct loop *runtime_loop(struct runtime *rt);

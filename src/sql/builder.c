@@ -63,7 +63,7 @@ void sql_part_unref(struct sql_part *p)
 	free(p);
 }
 
-bool sql_part_is_empty(const struct sql_part *p)
+static bool sql_part_is_empty(const struct sql_part *p)
 {
 	return p->len == 0 && !p->bad;
 }

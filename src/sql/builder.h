@@ -27,7 +27,6 @@ struct sql_part *sql_part_new(const char *text, size_t len, struct sql_params *p
 struct sql_part *sql_part_bad(const char *static_text);
 struct sql_part *sql_part_ref(struct sql_part *p);
 void sql_part_unref(struct sql_part *p); /* NULL is fine */
-bool sql_part_is_empty(const struct sql_part *p);
 /* Append text and values; INVALID for a bad part and what is too large. */
 int sql_part_render(const struct sql_part *p, struct buf *out, struct sql_params *params, struct err *e);
 /* "(a AND b)" of borrowed parts; empty ones are left out, none at all is `none`. */

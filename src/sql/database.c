@@ -158,11 +158,6 @@ void database_set_max_lifetime(struct database *db, uint64_t max_lifetime_ms)
 	pthread_mutex_unlock(&db->lock);
 }
 
-const char *database_file(const struct database *db)
-{
-	return db->file;
-}
-
 /* -- handles ----------------------------------------------------------------------------------------------- */
 
 int database_acquire(struct database *db, struct err *e)

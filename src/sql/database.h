@@ -56,7 +56,6 @@ void database_close(struct database *db);
 /* After database_close(): open again. Nothing when it is open. As database_open(). */
 int database_reopen(struct database *db, struct err *e);
 void database_set_max_lifetime(struct database *db, uint64_t max_lifetime_ms);
-const char *database_file(const struct database *db);
 
 /* -- handles: who may still submit; any thread ----------------------------------------------------------- */
 

@@ -14,24 +14,6 @@
 #include "base/alloc.h"
 #include "value/expr_node.h"
 
-static const struct expr_function *find_in(const struct expr_function *table, const char *name, size_t len)
-{
-	for (; table->name; table++) {
-		if (strlen(table->name) == len && memcmp(table->name, name, len) == 0)
-			return table;
-	}
-	return NULL;
-}
-
-const struct expr_function *expr_function_find(const char *name, size_t len)
-{
-	const struct expr_function *f = find_in(expr_closure_functions, name, len);
-
-	if (!f)
-		f = find_in(expr_list_functions, name, len);
-	return f ? f : find_in(expr_text_functions, name, len);
-}
-
 const char *expr_function_missing(const char *name, size_t len)
 {
 	static const char *const clocks[] = {"now", "date", "duration", "timezone"};
@@ -402,7 +384,7 @@ static int each_sort_by(struct expr_run *r, const struct value *list, const stru
 	return rc;
 }
 
-const struct expr_function expr_closure_functions[] = {
+static const struct expr_function closure_functions[] = {
 	{"all", 2, 2, NULL, each_all},
 	{"any", 2, 2, NULL, each_any},
 	{"one", 2, 2, NULL, each_one},
@@ -420,3 +402,23 @@ const struct expr_function expr_closure_functions[] = {
 	{"reduce", 2, 3, NULL, each_reduce},
 	{NULL, 0, 0, NULL, NULL},
 };
+
+/* -- by name ------------------------------------------------------------------------------------------ */
+
+static const struct expr_function *find_in(const struct expr_function *table, const char *name, size_t len)
+{
+	for (; table->name; table++) {
+		if (strlen(table->name) == len && memcmp(table->name, name, len) == 0)
+			return table;
+	}
+	return NULL;
+}
+
+const struct expr_function *expr_function_find(const char *name, size_t len)
+{
+	const struct expr_function *f = find_in(closure_functions, name, len);
+
+	if (!f)
+		f = find_in(expr_list_functions, name, len);
+	return f ? f : find_in(expr_text_functions, name, len);
+}

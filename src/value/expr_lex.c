@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "value/letter_case.h"
 
@@ -172,10 +173,9 @@ static int read_code(struct expr_lexer *l, unsigned digits, int base, uint32_t *
 	uint32_t code = 0;
 
 	for (unsigned i = 0; i < digits; i++, l->at++) {
-		char c = left(l) > 0 ? *l->at : 'x';
-		int v = is_digit(c) ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : 16;
+		int v = left(l) > 0 ? hex_digit(*l->at) : -1;
 
-		if (v >= base)
+		if (v < 0 || v >= base)
 			return fail(l, "invalid escape sequence in a string");
 		code = code * (uint32_t)base + (uint32_t)v;
 	}

@@ -125,7 +125,6 @@ const struct expr_function *expr_function_find(const char *name, size_t len);
 const char *expr_function_missing(const char *name, size_t len);
 
 extern const struct expr_function expr_list_functions[];
-extern const struct expr_function expr_closure_functions[];
 extern const struct expr_function expr_text_functions[];
 
 /* -- running ------------------------------------------------------------------------------------------ */
@@ -152,6 +151,9 @@ int expr_compare(struct expr_run *r, const char *what, const struct value *a, co
 int expr_equal(struct expr_run *r, const struct value *a, const struct value *b, bool *ret_equal);
 int expr_arithmetic(
 	struct expr_run *r, enum operation op, const struct value *a, const struct value *b, struct value **ret_value);
+/* The operator of a NODE_BINARY, any that needs both of its operands. */
+int expr_compute(struct expr_run *r, const struct node *n, const struct value *a, const struct value *b,
+	struct value **ret_value);
 /* An element of a list or string (negative: from the end), a field of a map (nil if absent). */
 int expr_fetch(struct expr_run *r, const struct value *from, const struct value *which, struct value **ret_value);
 int expr_slice(struct expr_run *r, const struct value *of, const struct value *from, const struct value *to,

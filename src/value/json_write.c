@@ -4,6 +4,7 @@
 #include "value/json.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/number.h"
@@ -31,21 +32,51 @@ static char short_escape(char c)
 	}
 }
 
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Does one of the eight bytes need a look? Subtracting sets a byte's upper bit when it was too small, or already set. */
+static bool has_special(uint64_t eight)
+{
+	const uint64_t ones = 0x0101010101010101;
+
+	return (((eight - ones * 0x20) | ((eight ^ ones * '"') - ones) | ((eight ^ ones * '\\') - ones) | eight) &
+		       ones * 0x80) != 0;
+}
+
+/* Bytes at the front that go out as they are, without those beyond ASCII. */
+static size_t plain_run(const char *s, size_t len)
+{
+	size_t n = 0;
+	uint64_t eight;
+
+	for (; len - n >= sizeof(eight); n += sizeof(eight)) {
+		memcpy(&eight, s + n, sizeof(eight));
+		if (has_special(eight))
+			break;
+	}
+	while (n < len && is_plain((unsigned char)s[n]))
+		n++;
+	return n;
+}
+
 void json_write_string(const char *s, size_t len, struct buf *out)
 {
-	size_t i = 0, plain = 0; /* s[plain..i) goes out as it is */
+	size_t plain = 0; /* s[plain..i) goes out as it is */
 
 	buf_addc(out, '"');
-	while (i < len) {
+	for (size_t i = plain_run(s, len); i < len; i += plain_run(s + i, len - i)) {
 		unsigned char c = (unsigned char)s[i];
-		size_t n = c < 0x80 ? 1 : utf8_sequence(s + i, len - i, NULL);
+		size_t n = c < 0x80 ? 0 : utf8_sequence(s + i, len - i, NULL);
 
-		if (n > 0 && c >= 0x20 && c != '"' && c != '\\') {
+		if (n > 0) {
 			i += n;
 			continue;
 		}
 		buf_add(out, s + plain, i - plain);
-		if (n == 0)
+		if (c >= 0x80)
 			buf_adds(out, "\xef\xbf\xbd"); /* U+FFFD */
 		else if (short_escape((char)c))
 			buf_addf(out, "\\%c", short_escape((char)c));
@@ -53,7 +84,7 @@ void json_write_string(const char *s, size_t len, struct buf *out)
 			buf_addf(out, "\\u%04x", c);
 		plain = ++i;
 	}
-	buf_add(out, s + plain, i - plain);
+	buf_add(out, s + plain, len - plain);
 	buf_addc(out, '"');
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "value/regex.h"
 
@@ -30,10 +31,7 @@ static int hex_digits(struct translator *t, unsigned n, uint32_t *ret)
 	uint32_t v = 0;
 
 	for (unsigned i = 0; i < n; i++, t->at++) {
-		char c = t->at < t->end ? *t->at : 'x';
-		int digit = c >= '0' && c <= '9'                     ? c - '0'
-			    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-								     : -1;
+		int digit = t->at < t->end ? hex_digit(*t->at) : -1;
 
 		if (digit < 0)
 			return fail(t, "hexadecimal digits are missing after \\x or \\u");

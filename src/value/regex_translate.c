@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "value/regex.h"
 
@@ -45,13 +46,6 @@ static bool is_word(char c)
 	return is_digit(c) || is_letter(c) || c == '_';
 }
 
-static int hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	return (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 /* Always as a number, so that no character is special by accident. */
 static void put_code(struct translator *t, uint32_t code)
 {
@@ -76,9 +70,9 @@ static int read_hex(struct translator *t, uint32_t *ret_code)
 			return fail_at(t, where, "invalid escape sequence");
 		t->at++;
 	} else {
-		if (left(t) < 2 || hex_digit(t->at[0]) < 0 || hex_digit(t->at[1]) < 0)
+		if (left(t) < 2 || hex_byte(t->at) < 0)
 			return fail_at(t, where, "invalid escape sequence");
-		code = (uint32_t)(hex_digit(t->at[0]) << 4 | hex_digit(t->at[1]));
+		code = (uint32_t)hex_byte(t->at);
 		t->at += 2;
 	}
 	if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))

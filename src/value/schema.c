@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 #include "value/schema_internal.h"
 
 /* What the value of a keyword must be. */
@@ -101,14 +102,6 @@ static int compile(struct compiler *c, const struct value *v);
 
 /* -- references (RFC 6901) ---------------------------------------------------------------------------- */
 
-static int hex(char ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	ch |= 0x20;
-	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
-}
-
 /* One step of a pointer, without its slash, decoded: percent signs (it is part of a URI), then "~1" and "~0". */
 static char *pointer_step(const char *p, size_t len)
 {
@@ -117,8 +110,10 @@ static char *pointer_step(const char *p, size_t len)
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		if (p[i] == '%' && i + 2 < len && hex(p[i + 1]) >= 0 && hex(p[i + 2]) >= 0) {
-			buf_addc(&out, (char)(hex(p[i + 1]) << 4 | hex(p[i + 2])));
+		int byte = p[i] == '%' && i + 2 < len ? hex_byte(p + i + 1) : -1;
+
+		if (byte >= 0) {
+			buf_addc(&out, (char)byte);
 			i += 2;
 		} else {
 			buf_addc(&out, p[i]);

@@ -505,7 +505,7 @@ static bool check(struct checker *c, const struct value *schema, const struct va
 	/* What may be either is what the schema's type says; without one the keywords of both count. */
 	either = is_either(c, v);
 	item = either ? value_get(schema, "type") : NULL;
-	type = value_type(item) == VALUE_STRING ? value_get_string(item, NULL) : "";
+	type = value_text(item, "");
 	if (value_type(v) == VALUE_LIST && strcmp(type, "object") != 0 && !check_list(c, schema, v))
 		ok = false;
 	if ((value_type(v) == VALUE_MAP || either) && strcmp(type, "array") != 0 && !check_map(c, schema, v))

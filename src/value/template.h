@@ -34,8 +34,7 @@ struct template_set;
 
 /* INVALID "template <name>:<line>: ...". */
 int template_parse(const char *name, const char *source, size_t len, struct template **ret_template, struct err *e);
-struct template *template_ref(struct template *t); /* NULL gives NULL */
-void template_unref(struct template *t);           /* NULL is fine */
+void template_unref(struct template *t); /* NULL is fine */
 
 struct template_set *template_set_new(void);
 struct template_set *template_set_ref(struct template_set *s); /* NULL gives NULL */

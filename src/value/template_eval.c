@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/html.h"
 #include "value/template_node.h"
 
 bool term_is_true(const struct value *v)
@@ -274,28 +275,12 @@ enum escape { ESCAPE_HTML, ESCAPE_JS, ESCAPE_JSON, ESCAPE_NONE };
 static void write_html(struct buf *out, const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		switch (s[i]) {
-		case '&':
-			buf_adds(out, "&amp;");
-			break;
-		case '<':
-			buf_adds(out, "&lt;");
-			break;
-		case '>':
-			buf_adds(out, "&gt;");
-			break;
-		case '"':
-			buf_adds(out, "&#34;");
-			break;
-		case '\'':
-			buf_adds(out, "&#39;");
-			break;
-		case '\0':
-			buf_adds(out, "\xef\xbf\xbd");
-			break;
-		default:
+		const char *by = s[i] ? html_entity(s[i]) : "\xef\xbf\xbd";
+
+		if (by)
+			buf_adds(out, by);
+		else
 			buf_addc(out, s[i]);
-		}
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/html.h"
 #include "value/template_node.h"
 
 enum { INTS_MAX = 100000, NESTING_MAX = 200 };
@@ -142,10 +143,8 @@ static int one_text(struct call *c, struct buf *out)
 
 static int call_html(struct call *c, struct value **ret_value)
 {
-	static const char special[] = "&<>\"'";
-	static const char *const by[] = {"&amp;", "&lt;", "&gt;", "&#34;", "&#39;"};
 	struct buf text = BUF_INIT, out = BUF_INIT;
-	const char *s, *at;
+	const char *s, *entity;
 
 	if (one_text(c, &text) < 0) {
 		buf_done(&text);
@@ -153,9 +152,9 @@ static int call_html(struct call *c, struct value **ret_value)
 	}
 	s = buf_data(&text);
 	for (size_t i = 0; i < buf_len(&text); i++) {
-		at = s[i] ? strchr(special, s[i]) : NULL;
-		if (at)
-			buf_adds(&out, by[at - special]);
+		entity = html_entity(s[i]);
+		if (entity)
+			buf_adds(&out, entity);
 		else
 			buf_addc(&out, s[i]);
 	}

@@ -128,10 +128,10 @@ struct render {
 	unsigned nheld;
 };
 
+/* A reference; NULL when there is none of that name. Any thread. */
+struct template *template_set_get(struct template_set *s, const char *name);
 /* INTERNAL "... (line:column)" */
 int render_fail(struct render *r, const struct node *place, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Borrowed until the rendering ends; NULL with NOT_FOUND. */
-struct template *render_find(struct render *r, const char *name);
 
 int term_eval(struct render *r, const struct term *t, struct value **ret_value);
 bool term_is_true(const struct value *v);

@@ -1,7 +1,6 @@
 /*
- * template_render.c - sets of templates, and walking actions.
+ * template_render.c - walking the actions of a template.
  */
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,89 +9,6 @@
 #include "value/template_node.h"
 
 enum { CHAIN_MAX = 16, ERROR_BYTES_MAX = 600 };
-
-struct template_set {
-	atomic_uint refs;
-	pthread_mutex_t lock; /* of the map; held for look-ups only */
-	struct map *templates;
-};
-
-/* -- sets --------------------------------------------------------------------------------------------- */
-
-struct template_set *template_set_new(void)
-{
-	struct template_set *s = xcalloc(1, sizeof(*s));
-
-	atomic_init(&s->refs, 1);
-	pthread_mutex_init(&s->lock, NULL);
-	s->templates = map_new();
-	return s;
-}
-
-struct template_set *template_set_ref(struct template_set *s)
-{
-	if (s)
-		atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-	return s;
-}
-
-static void unref_template(void *t)
-{
-	template_unref(t);
-}
-
-void template_set_unref(struct template_set *s)
-{
-	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
-		return;
-	map_free(s->templates, unref_template);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
-}
-
-void template_set_put(struct template_set *s, const char *name, struct template *t)
-{
-	struct template *old;
-
-	template_ref(t);
-	pthread_mutex_lock(&s->lock);
-	old = map_set(s->templates, name, t);
-	pthread_mutex_unlock(&s->lock);
-	template_unref(old);
-}
-
-void template_set_remove(struct template_set *s, const char *name)
-{
-	struct template *old;
-
-	pthread_mutex_lock(&s->lock);
-	old = map_remove(s->templates, name);
-	pthread_mutex_unlock(&s->lock);
-	template_unref(old);
-}
-
-static struct template *set_get(struct template_set *s, const char *name)
-{
-	size_t len;
-	struct template *t;
-	char *bare;
-
-	pthread_mutex_lock(&s->lock);
-	t = template_ref(map_get(s->templates, name));
-	if (!t) {
-		while (strncmp(name, "./", 2) == 0 || *name == '/')
-			name += *name == '/' ? 1 : 2;
-		t = template_ref(map_get(s->templates, name));
-		len = strlen(name);
-		if (!t && len > 4 && strcmp(name + len - 4, ".jet") == 0) {
-			bare = xmemdupz(name, len - 4);
-			t = template_ref(map_get(s->templates, bare));
-			free(bare);
-		}
-	}
-	pthread_mutex_unlock(&s->lock);
-	return t;
-}
 
 /* -- errors and finding ------------------------------------------------------------------------------- */
 
@@ -110,9 +26,10 @@ int render_fail(struct render *r, const struct node *place, const char *fmt, ...
 	return -1;
 }
 
-struct template *render_find(struct render *r, const char *name)
+/* Borrowed until the rendering ends; NULL with NOT_FOUND. */
+static struct template *render_find(struct render *r, const char *name)
 {
-	struct template *t = set_get(r->set, name);
+	struct template *t = template_set_get(r->set, name);
 
 	if (!t)
 		return NULL;

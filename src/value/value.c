@@ -330,6 +330,16 @@ const char *value_get_string(const struct value *v, size_t *ret_len)
 	return v->string.bytes;
 }
 
+const char *value_text(const struct value *v, const char *otherwise)
+{
+	return value_type(v) == VALUE_STRING ? v->string.bytes : otherwise;
+}
+
+const char *value_text_at(const struct value *map, const char *key)
+{
+	return value_text(value_get(map, key), "");
+}
+
 size_t value_count(const struct value *v)
 {
 	switch (value_type(v)) {

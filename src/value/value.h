@@ -56,6 +56,10 @@ bool value_get_bool(const struct value *v);
 int64_t value_get_int(const struct value *v);
 double value_get_float(const struct value *v); /* accepts an int too */
 const char *value_get_string(const struct value *v, size_t *ret_len /* may be NULL */);
+/* The text of a string; `otherwise` for everything else. */
+const char *value_text(const struct value *v, const char *otherwise);
+/* The text of a map's field; "" when there is none. */
+const char *value_text_at(const struct value *map, const char *key);
 
 size_t value_count(const struct value *v); /* items of a list or map, else 0 */
 const struct value *value_at(const struct value *list, size_t i);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hex.h"
 
 static const char yaml_prefix[] = "tag:yaml.org,2002:";
 
@@ -48,17 +49,6 @@ static size_t skip_digits(const char *text, size_t len, size_t i)
 	return i;
 }
 
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
 /* The text is [-+]?[0-9]+ or a run of octal or hexadecimal digits. NULL when it is none. What exceeds 64 bits is
  * handed to the float reader by the caller (decimal), or added up as a float (the others). */
 static struct value *read_digits(const char *text, size_t len, int base, bool negative)
@@ -71,9 +61,9 @@ static struct value *read_digits(const char *text, size_t len, int base, bool ne
 	if (len == 0)
 		return NULL;
 	for (size_t i = 0; i < len; i++) {
-		int digit = digit_value(text[i]);
+		int digit = hex_digit(text[i]);
 
-		if (digit >= base)
+		if (digit < 0 || digit >= base)
 			return NULL;
 		approximate = approximate * base + digit;
 		if (fits && sum > (limit - (uint64_t)digit) / (uint64_t)base)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "overlay/i2p/destination.h"
+#include "overlay/destination.h"
 #include "overlay/i2p/sam.h"
 
 #define MUST(cond)                                                                         \
@@ -47,7 +47,7 @@ static void check_ready(const struct sam *m, const uint8_t *bytes, size_t taken)
 static void run(uint8_t how, uint8_t cut, const uint8_t *bytes, size_t len, struct outcome *o)
 {
 	struct sam_request r = {
-		.part = (enum sam_part)(how % 3),
+		.part = how & 0x80 ? SAM_PROBE : (enum sam_part)(how % 3),
 		.id = "wippy-7",
 		.host = "example.i2p",
 		.port = 80,
@@ -98,12 +98,26 @@ static void run(uint8_t how, uint8_t cut, const uint8_t *bytes, size_t len, stru
 	secret_free(key);
 }
 
+/* Hosts of URLs, too, are asked whether they are destinations. */
+static void name(const uint8_t *bytes, size_t len)
+{
+	char *text = malloc(len + 1), b32[B32_NAME_MAX];
+
+	MUST(text);
+	memcpy(text, bytes, len);
+	text[len] = '\0';
+	if (destination_b32(text, b32))
+		MUST(strlen(b32) == B32_NAME_MAX - 1 && strspn(b32, "abcdefghijklmnopqrstuvwxyz234567") == 52);
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct outcome some, one;
 
 	if (len < 2)
 		return 0;
+	name(data + 2, len - 2);
 	run(data[0], data[1], data + 2, len - 2, &some);
 	run(data[0], 1, data + 2, len - 2, &one);
 	MUST(some.state == one.state && some.said == one.said);

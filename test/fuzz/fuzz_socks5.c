@@ -1,7 +1,7 @@
 /*
  * What a hostile SOCKS5 proxy can send to the step machine.
  *
- * Byte 0 of the input chooses target and credentials, byte 1 how the bytes are cut; the rest is what the proxy says
+ * Byte 0 of the input chooses target (or none, a probe) and credentials, byte 1 how the bytes are cut; the rest is what the proxy says
  * before it closes. Every exchange must end with success or a typed error, take no byte beyond the reply, keep within
  * its limits, keep the password out of errors, and end in the same way when the bytes come one at a time.
  */
@@ -37,7 +37,11 @@ static void run(uint8_t how, uint8_t cut, const uint8_t *bytes, size_t len, stru
 	bool auth = how & 0x80;
 	size_t sent = 0;
 
-	socks5_machine_init(&m, hosts[how % 4], (uint16_t)(how * 257u), auth ? "user" : NULL, auth ? password : NULL);
+	if (how & 0x40)
+		socks5_machine_init_probe(&m, auth ? "user" : NULL, auth ? password : NULL);
+	else
+		socks5_machine_init(
+			&m, hosts[how % 4], (uint16_t)(how * 257u), auth ? "user" : NULL, auth ? password : NULL);
 	o->taken = 0;
 	for (size_t turn = 0;; turn++) {
 		size_t want, n;

@@ -12,6 +12,7 @@
 
 #include "overlay/tor/auth.h"
 #include "overlay/tor/control.h"
+#include "overlay/tor/health.h"
 #include "overlay/tor/onion.h"
 
 #define MUST(cond)                                                                         \
@@ -49,6 +50,18 @@ static void check_err(const struct err *e, const uint8_t *bytes, size_t len)
 		MUST(!strstr(e->text, password_text));
 }
 
+static void check_health(const char *text)
+{
+	struct tor_health h = {0};
+
+	if (!tor_health_is_event(text))
+		MUST(!tor_health_take_event(&h, text));
+	else
+		tor_health_take_event(&h, text);
+	tor_health_take_bootstrap(&h, text);
+	MUST(h.progress <= 100 && strlen(h.summary) <= BOOTSTRAP_TEXT_MAX && !strpbrk(h.summary, "\r\n\x1b"));
+}
+
 static void check_reply(const struct control_reader *r)
 {
 	static const char *const keys[] = {"METHODS", "COOKIEFILE", "PROGRESS", "SUMMARY", "A"};
@@ -67,6 +80,7 @@ static void check_reply(const struct control_reader *r)
 				MUST(buf_len(&b) < strlen(text));
 			buf_done(&b);
 		}
+		check_health(text);
 		if (onion_is_id(text))
 			MUST(strlen(text) == ONION_ID_LEN);
 		if (onion_is_key(text))

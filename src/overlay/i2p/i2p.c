@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "overlay/destination.h"
 #include "overlay/i2p/client.h"
 #include "overlay/i2p/pool.h"
+#include "overlay/i2p/ticket.h"
 
 static const int64_t IDLE_MIN_NS = INT64_C(1000000000), IDLE_DEFAULT_NS = INT64_C(600000000000),
 		     IDLE_MAX_NS = INT64_C(86400000000000);
@@ -234,11 +236,28 @@ static void on_session(void *arg, const struct err *e)
 	d->client = sam_client_start(&how, &stream_events, d);
 }
 
+/* A destination that lost a few characters on its way here: nobody should wait for tunnels to hear that from the bridge. */
+static int check_destination(const char *host, struct err *e)
+{
+	char b32[B32_NAME_MAX];
+
+	if (strlen(host) <= HOST_TEXT_MAX || destination_b32(host, b32))
+		return 0;
+	err_set(e, ERR_INVALID,
+		"i2p: %zu characters are no destination in base64: copy it whole, or use its .b32.i2p name",
+		strlen(host));
+	return err_code(e, "i2p_invalid_key");
+}
+
 static struct dial *i2p_dial(struct overlay *base, const struct dial_options *opt)
 {
-	struct i2p_dial *d = xcalloc(1, sizeof(*d));
 	const char *key = overlay_session_key(base, opt->isolation_key);
+	struct i2p_dial *d;
+	struct err e;
 
+	if (check_destination(opt->host, &e) < 0)
+		return dial_new_failed(opt, &e);
+	d = xcalloc(1, sizeof(*d));
 	d->owner = i2p_of(base);
 	d->loop = opt->loop;
 	d->host = xstrdup(opt->host);
@@ -259,10 +278,16 @@ static void i2p_cancel(struct dial *base)
 	dial_free(d);
 }
 
+static const char *const fields[] = {"host", "port", "session_name", "session_idle_timeout", "persistent",
+	"inbound_length", "outbound_length", "inbound_quantity", "outbound_quantity", "isolate_streams", "isolation",
+	NULL};
+
 const struct overlay_driver i2p_driver = {
 	.kind = "network.i2p",
+	.fields = fields,
 	.label = "i2p",
 	.resolver = "bridge",
+	.host_max = TARGET_TEXT_MAX,
 	.is_lazy = true,
 	.open = i2p_open,
 	.dial = i2p_dial,
@@ -270,6 +295,8 @@ const struct overlay_driver i2p_driver = {
 	.close = i2p_close,
 	.start = i2p_start,
 	.stop = i2p_stop,
+	.probe = i2p_probe,
+	.cancel_probe = i2p_cancel_probe,
 	.listen = i2p_listen,
 	.unlisten = i2p_unlisten,
 };

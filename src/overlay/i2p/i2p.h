@@ -39,6 +39,12 @@ static inline struct i2p *i2p_of(struct overlay *o)
 /* Report what nup and nbroken say as the overlay's state. `why`: something has just failed; NULL: it did not. Control thread. */
 void i2p_report(struct i2p *o, const struct err *why);
 
+/* -- probe.c, for the driver's table ----------------------------------------------------------------- */
+
+/* Says HELLO to the bridge; no session is made, and the state stays what sessions made it. */
+struct probe *i2p_probe(struct overlay *base, const struct probe_options *opt);
+void i2p_cancel_probe(struct probe *base);
+
 /* -- listen.c, for the driver's table ---------------------------------------------------------------- */
 
 struct listener *i2p_listen(struct overlay *base, const struct listen_options *opt);

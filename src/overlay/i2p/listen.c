@@ -12,18 +12,12 @@
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/log.h"
+#include "overlay/destination.h"
 #include "overlay/i2p/client.h"
-#include "overlay/i2p/destination.h"
+#include "overlay/i2p/keyfile.h"
 #include "overlay/i2p/session.h"
 
 enum { ACCEPTS_MAX = 3 };
-
-static const struct backoff RETRY = {
-	.initial_ns = UINT64_C(250000000),
-	.max_ns = UINT64_C(15000000000),
-	.factor = 2,
-	.jitter = 0.2,
-};
 
 struct accepting {
 	struct i2p_listener *owner;
@@ -91,7 +85,7 @@ static void accept_later(struct i2p_listener *l)
 {
 	l->failures++;
 	if (!loop_timer_is_armed(&l->retry))
-		loop_timer_start_ns(&l->retry, backoff_delay(&RETRY, l->failures));
+		loop_timer_start_ns(&l->retry, backoff_delay(&overlay_listen_retry, l->failures));
 }
 
 static void take_stream(struct i2p_listener *l, int fd, const struct sam *m)

@@ -1,62 +1,17 @@
 /*
  * pool.c - see pool.h
- *
- * A ticket goes back and forth between its worker and the control thread, and belongs to one of them at a time: what one
- * wrote before posting it, the other reads. Only a ticket that is dropped unanswered is touched by both; a lock decides
- * whether its answer is on its way (then it ends when it arrives) or never leaves (then it ends on the control thread).
  */
 #include "overlay/i2p/pool.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "overlay/i2p/session.h"
+#include "overlay/i2p/ticket.h"
 
 enum { SWEEP_MS = 500 };
-
-struct ticket {
-	struct loop_post post;   /* asking, the answer, the end: one after the other */
-	struct loop_post cancel; /* dropped before the answer */
-	struct i2p *owner;       /* a reference */
-	struct loop *worker;
-	char *key; /* NULL: for this dial alone */
-	uint64_t deadline_ns;
-
-	pthread_mutex_t lock;
-	bool answered, dropped; /* under the lock; never both */
-
-	/* -- the answer ------------------------------------------------------------------------------ */
-	bool granted;
-	char id[SAM_ID_MAX + 1];
-	struct err err;
-
-	/* -- the worker ------------------------------------------------------------------------------ */
-	ticket_fn *fn; /* NULL: dropped */
-	void *arg;
-
-	/* -- the end --------------------------------------------------------------------------------- */
-	int fd; /* of the stream; -1 = none */
-	uint64_t ino;
-	bool unknown;
-
-	/* -- control thread -------------------------------------------------------------------------- */
-	struct member *member; /* NULL: it has none, or that has gone */
-	struct list link;      /* in member->waiting or ->granted */
-	struct loop_timer timer;
-};
-
-/* A stream we gave away. A socket's inode number is its alone: what has another number under the same descriptor is another
- * file. */
-struct stream {
-	int fd;
-	uint64_t ino;
-};
 
 struct member {
 	struct session_pool *pool;
@@ -77,65 +32,21 @@ struct session_pool {
 	struct loop_timer sweep; /* armed while there are isolated sessions */
 };
 
-/* -- tickets, control thread ------------------------------------------------------------------------ */
-
-static void ticket_free(struct ticket *t)
-{
-	struct i2p *o = t->owner;
-
-	loop_timer_stop(&t->timer);
-	list_remove(&t->link);
-	pthread_mutex_destroy(&t->lock);
-	free(t->key);
-	free(t);
-	overlay_unref(&o->base);
-}
-
-static void run_answer(struct loop_post *post);
-
-/* Whoever posted the ticket under its lock has left the lock after this. */
-static void lock_pass(struct ticket *t)
-{
-	pthread_mutex_lock(&t->lock);
-	pthread_mutex_unlock(&t->lock);
-}
-
-/* Under the lock, so that a worker that has dropped its ticket knows whether a post will still reach its loop. */
-static void answer(struct ticket *t, const char *id, const struct err *e)
-{
-	bool dropped;
-
-	loop_timer_stop(&t->timer);
-	pthread_mutex_lock(&t->lock);
-	dropped = t->dropped;
-	if (!dropped) {
-		t->granted = id;
-		if (id)
-			snprintf(t->id, sizeof(t->id), "%s", id);
-		else if (e)
-			t->err = *e;
-		t->answered = true;
-		t->post.run = run_answer;
-		loop_post(t->worker, &t->post);
-	}
-	pthread_mutex_unlock(&t->lock);
-}
+/* -- members ---------------------------------------------------------------------------------------- */
 
 static void refuse(struct ticket *t, const struct err *e)
 {
 	list_remove(&t->link);
 	t->member = NULL;
-	answer(t, NULL, e);
+	ticket_answer(t, NULL, e);
 }
 
 static void grant(struct member *m, struct ticket *t)
 {
 	list_remove(&t->link);
 	list_push_back(&m->granted, &t->link);
-	answer(t, session_id(m->session), NULL);
+	ticket_answer(t, session_id(m->session), NULL);
 }
-
-/* -- members ---------------------------------------------------------------------------------------- */
 
 static bool is_busy(const struct member *m)
 {
@@ -235,32 +146,13 @@ static bool evict(struct session_pool *p)
 	return oldest;
 }
 
-/* statx() because the descriptor is not ours any more: to ask what it is now, whoever made it, is the point, but fstat()
- * lets the thread sanitizer think that we use it. */
-static bool inode_of(int fd, uint64_t *ret)
-{
-	struct statx st;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_INO, &st) < 0)
-		return false;
-	*ret = st.stx_ino;
-	return true;
-}
-
-static bool is_still_open(const struct stream *s)
-{
-	uint64_t ino;
-
-	return inode_of(s->fd, &ino) && ino == s->ino;
-}
-
 static void sweep_member(struct member *m, uint64_t now)
 {
 	bool was_busy = is_busy(m);
 	size_t kept = 0;
 
 	for (size_t i = 0; i < m->nstreams; i++) {
-		if (is_still_open(&m->streams[i]))
+		if (stream_is_open(&m->streams[i]))
 			m->streams[kept++] = m->streams[i];
 	}
 	m->nstreams = kept;
@@ -325,16 +217,15 @@ void pool_free(struct session_pool *p)
 
 /* -- asking, control thread ------------------------------------------------------------------------- */
 
-static void on_deadline(struct loop_timer *timer)
+void pool_expire(struct ticket *t)
 {
-	struct ticket *t = container_of(timer, struct ticket, timer);
 	struct member *m = t->member;
 	struct err e;
 
 	err_set(&e, ERR_TIMEOUT,
 		"i2p: SESSION CREATE response failed: i/o timeout: the session's tunnels were not built in time; the "
-		"first "
-		"one takes tens of seconds");
+		"first one "
+		"takes tens of seconds");
 	err_retryable(&e);
 	err_code(&e, "i2p_timeout");
 	refuse(t, &e);
@@ -343,16 +234,15 @@ static void on_deadline(struct loop_timer *timer)
 		member_free(m, &e);
 }
 
-static void run_ask(struct loop_post *post)
+void pool_ask(struct ticket *t)
 {
-	struct ticket *t = container_of(post, struct ticket, post);
 	struct session_pool *p = t->owner->pool;
 	struct member *m;
 	struct err e;
 
 	if (!p) {
 		set_stopped(&e);
-		answer(t, NULL, &e);
+		ticket_answer(t, NULL, &e);
 		return;
 	}
 	m = t->key ? find(p, t->key) : NULL;
@@ -362,7 +252,7 @@ static void run_ask(struct loop_post *post)
 			POOL_SESSIONS_MAX);
 		err_retryable(&e);
 		err_code(&e, "i2p_too_many_sessions");
-		answer(t, NULL, &e);
+		ticket_answer(t, NULL, &e);
 		return;
 	}
 	if (!m)
@@ -384,121 +274,32 @@ static void drop_single(struct member *m)
 		member_free(m, NULL);
 }
 
-/* Its answer has not left and never will. */
-static void run_cancel(struct loop_post *post)
+void pool_forget(struct ticket *t)
 {
-	struct ticket *t = container_of(post, struct ticket, cancel);
-	struct member *m = t->member;
-
-	lock_pass(t);
-	ticket_free(t);
-	drop_single(m);
+	list_remove(&t->link);
+	drop_single(t->member);
 }
 
-static void keep_stream(struct member *m, const struct ticket *t)
+static void keep_stream(struct member *m, struct stream s)
 {
 	if (m->nstreams == m->streams_cap) {
 		m->streams_cap = m->streams_cap ? 2 * m->streams_cap : 4;
 		m->streams = xreallocarray(m->streams, m->streams_cap, sizeof(m->streams[0]));
 	}
-	m->streams[m->nstreams++] = (struct stream){t->fd, t->ino};
+	m->streams[m->nstreams++] = s;
 }
 
-static void run_end(struct loop_post *post)
+void pool_end(struct ticket *t)
 {
-	struct ticket *t = container_of(post, struct ticket, post);
 	struct member *m = t->member;
 
 	list_remove(&t->link);
-	if (m && t->fd >= 0 && !is_shared(m))
-		keep_stream(m, t);
+	if (m && t->stream.fd >= 0 && !is_shared(m))
+		keep_stream(m, t->stream);
 	if (m)
 		m->idle_since_ns = loop_clock_ns();
 	if (m && t->unknown)
 		session_lost(m->session, t->id, &t->err); /* frees an isolated one */
 	else
 		drop_single(m);
-	ticket_free(t);
-}
-
-/* -- worker ----------------------------------------------------------------------------------------- */
-
-struct ticket *ticket_ask(
-	struct i2p *o, struct loop *worker, const char *key, uint64_t deadline_ns, ticket_fn *answered, void *arg)
-{
-	struct ticket *t = xcalloc(1, sizeof(*t));
-
-	t->owner = o;
-	overlay_ref(&o->base);
-	t->worker = worker;
-	t->key = xstrdup(key);
-	t->deadline_ns = deadline_ns;
-	pthread_mutex_init(&t->lock, NULL);
-	t->fn = answered;
-	t->arg = arg;
-	t->fd = -1;
-	list_init(&t->link);
-	loop_timer_init(&t->timer, o->base.env->control, on_deadline);
-	t->post.run = run_ask;
-	loop_post(o->base.env->control, &t->post);
-	return t;
-}
-
-const char *ticket_session(const struct ticket *t)
-{
-	return t->id;
-}
-
-static void end(struct ticket *t)
-{
-	t->post.run = run_end;
-	loop_post(t->owner->base.env->control, &t->post);
-}
-
-static void run_answer(struct loop_post *post)
-{
-	struct ticket *t = container_of(post, struct ticket, post);
-	ticket_fn *fn = t->fn;
-
-	lock_pass(t);
-	if (!fn) {
-		end(t);
-		return;
-	}
-	t->fn = NULL;
-	fn(t->arg, t->granted ? NULL : &t->err);
-}
-
-void ticket_drop(struct ticket *t)
-{
-	bool on_its_way;
-
-	/* After its answer it is all ours. */
-	if (!t->fn) {
-		end(t);
-		return;
-	}
-	t->fn = NULL;
-	pthread_mutex_lock(&t->lock);
-	on_its_way = t->answered;
-	if (!on_its_way) {
-		t->dropped = true;
-		t->cancel.run = run_cancel;
-		loop_post(t->owner->base.env->control, &t->cancel);
-	}
-	pthread_mutex_unlock(&t->lock);
-}
-
-void ticket_keep(struct ticket *t, int fd)
-{
-	if (inode_of(fd, &t->ino))
-		t->fd = fd;
-	end(t);
-}
-
-void ticket_unknown(struct ticket *t, const struct err *e)
-{
-	t->unknown = true;
-	t->err = *e;
-	end(t);
 }

@@ -9,6 +9,7 @@
  *     SAM_CONNECT  HELLO, STREAM CONNECT; after the bridge's OK the connection is the stream.
  *     SAM_ACCEPT   HELLO, STREAM ACCEPT; after OK it waits for a peer, and after the line that names it the connection is
  *                  the stream.
+ *     SAM_PROBE    HELLO only: is there a bridge, and of which version?
  *
  * The caller moves bytes: what is in `out` goes to the bridge; what came is offered to sam_feed(), which takes at most one
  * line and never a byte beyond the line that ends the exchange: payload stays in the socket for whoever gets the
@@ -35,7 +36,7 @@ enum {
 	SAM_VERSION_PORTS = 302, /* since 3.2 a STREAM CONNECT can carry a port, and a session take several accepts */
 };
 
-enum sam_part { SAM_SESSION, SAM_CONNECT, SAM_ACCEPT };
+enum sam_part { SAM_SESSION, SAM_CONNECT, SAM_ACCEPT, SAM_PROBE };
 
 /* Borrowed for sam_init(). */
 struct sam_request {
@@ -101,16 +102,5 @@ void sam_eof(struct sam *m);
 /* What is going on, in the words of errors: "SAM handshake", "STREAM CONNECT"; with `is_reply` of waiting for the answer:
  * "SAM handshake response", "STREAM ACCEPT destination". */
 const char *sam_phase(const struct sam *m, bool is_reply);
-
-/* -- the table of refusals ------------------------------------------------------------------------ */
-
-/* Fill `e` for a refusal "<phase> rejected: <line>": the line is escaped, cut, and shown without keys. Its RESULT gives the
- * stable code ("i2p_cant_reach_peer"; "i2p_bad_reply" when there is none). Returns -1. */
-int sam_refusal(const char *phase, const char *line, struct err *e);
-
-/* -- words of a line ------------------------------------------------------------------------------- */
-
-/* The value of KEY in "A B KEY=value KEY2=\"with blanks\""; false when absent. Quotes are dropped, \" and \\ in them undone. */
-bool sam_word(const char *line, const char *key, struct buf *ret_value);
 
 #endif

@@ -3,10 +3,12 @@
  */
 #include "overlay/i2p/session.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/alloc.h"
 #include "base/backoff.h"
@@ -35,13 +37,24 @@ struct session {
 	bool broken;       /* counted in owner->nbroken */
 	unsigned failures; /* since it last stood */
 	uint64_t began_ns; /* the last attempt */
-	unsigned version;
 	char id[SAM_ID_MAX + 1];
 	struct loop_timer retry;
 };
 
-/* Of the ids of this process; each prefix sees gaps, no id is used twice. */
-static atomic_uint next_number = 1;
+/* Of the ids of this process; each prefix sees gaps, no id is used twice. The first is drawn by lot: another program with our
+ * session_name may use the same bridge, and is counting, too. */
+static atomic_uint next_number;
+static pthread_once_t numbers_begun = PTHREAD_ONCE_INIT;
+
+static void begin_numbers(void)
+{
+	unsigned lot = 0;
+
+	/* Without luck the next attempt has another number. */
+	if (getrandom(&lot, sizeof(lot), GRND_NONBLOCK) != (ssize_t)sizeof(lot))
+		lot = 0;
+	atomic_store(&next_number, lot % 1000000000 + 1);
+}
 
 static void set_up(struct session *s, bool up)
 {
@@ -64,7 +77,6 @@ static void client_standing(void *arg, struct sam *m)
 	/* The next attempt is to have the same destination. */
 	if (s->keeps_key && !s->private_key && m->private_key)
 		s->private_key = secret_new(secret_reveal(m->private_key), secret_len(m->private_key));
-	s->version = m->version;
 	s->failures = 0;
 	set_up(s, true);
 	set_broken(s, false);
@@ -115,6 +127,7 @@ static void attempt(struct session *s)
 	};
 
 	loop_timer_stop(&s->retry);
+	pthread_once(&numbers_begun, begin_numbers);
 	snprintf(s->id, sizeof(s->id), "%s-%u", s->prefix, atomic_fetch_add(&next_number, 1));
 	s->began_ns = loop_clock_ns();
 	s->client = sam_client_start(&how, &client_events, s);
@@ -175,11 +188,6 @@ bool session_is_up(const struct session *s)
 const char *session_id(const struct session *s)
 {
 	return s->id;
-}
-
-unsigned session_version(const struct session *s)
-{
-	return s->version;
 }
 
 void session_lost(struct session *s, const char *id, const struct err *e)

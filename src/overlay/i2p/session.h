@@ -33,7 +33,6 @@ void session_want(struct session *s);
 bool session_is_up(const struct session *s);
 /* Of the session that stands. */
 const char *session_id(const struct session *s);
-unsigned session_version(const struct session *s);
 /* The bridge says it does not know this id: as if the connection had been lost. Does nothing when `id` is not the
  * current one. Calls `down`. */
 void session_lost(struct session *s, const char *id, const struct err *e);

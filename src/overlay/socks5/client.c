@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ struct socks5_client {
 	struct loop_timer timer;
 	struct socks5_machine machine;
 
-	char proxy[ENDPOINT_TEXT_MAX];
+	bool is_unix;
+	char proxy[ENDPOINT_TEXT_MAX]; /* or its path */
 	char target[ENDPOINT_TEXT_MAX];
 };
 
@@ -44,8 +46,9 @@ static void client_free(struct socks5_client *c)
 
 static void succeed(struct socks5_client *c)
 {
+	bool is_probe = c->machine.is_probe;
 	struct socks5_client_result result = {
-		.fd = c->fd,
+		.fd = is_probe ? -1 : c->fd,
 		.connected_ns = c->connected_ns,
 		.authenticated = c->machine.authenticated,
 		.phase = SOCKS5_READY,
@@ -55,7 +58,8 @@ static void succeed(struct socks5_client *c)
 	loop_poll_free(c->poll);
 	c->poll = NULL;
 	loop_timer_stop(&c->timer);
-	c->fd = -1;
+	if (!is_probe)
+		c->fd = -1;
 	c->done(c->arg, &result, NULL);
 	client_free(c);
 }
@@ -79,7 +83,10 @@ static void fail(struct socks5_client *c, const struct err *why)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
-	err_prefix(&e, "socks connect tcp %s->%s", c->proxy, c->target);
+	if (c->machine.is_probe)
+		err_prefix(&e, "socks probe %s %s", c->is_unix ? "unix" : "tcp", c->proxy);
+	else
+		err_prefix(&e, "socks connect %s %s->%s", c->is_unix ? "unix" : "tcp", c->proxy, c->target);
 	c->done(c->arg, &result, &e);
 	client_free(c);
 }
@@ -201,6 +208,7 @@ struct socks5_client *socks5_client_start(const struct socks5_client_options *op
 	struct net_connect_options how = {
 		.host = opt->proxy_host,
 		.port = opt->proxy_port,
+		.unix_path = opt->proxy_path,
 		.deadline_ns = opt->deadline_ns,
 	};
 	struct socks5_client *c = xcalloc(1, sizeof(*c));
@@ -212,9 +220,17 @@ struct socks5_client *socks5_client_start(const struct socks5_client_options *op
 	c->deadline_ns = opt->deadline_ns;
 	c->fd = -1;
 	loop_timer_init(&c->timer, opt->loop, on_deadline);
-	socks5_machine_init(&c->machine, opt->host, opt->port, opt->username, opt->password);
-	endpoint_format(opt->proxy_host, opt->proxy_port, c->proxy);
-	endpoint_format(opt->host, opt->port, c->target);
+	if (opt->host) {
+		socks5_machine_init(&c->machine, opt->host, opt->port, opt->username, opt->password);
+		endpoint_format(opt->host, opt->port, c->target);
+	} else {
+		socks5_machine_init_probe(&c->machine, opt->username, opt->password);
+	}
+	c->is_unix = opt->proxy_path != NULL;
+	if (c->is_unix)
+		snprintf(c->proxy, sizeof(c->proxy), "%s", opt->proxy_path);
+	else
+		endpoint_format(opt->proxy_host, opt->proxy_port, c->proxy);
 	c->connect = net_connect_start(opt->loop, &how, on_connected, c);
 	return c;
 }

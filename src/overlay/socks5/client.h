@@ -1,6 +1,10 @@
 /*
  * client.h - one dial through a SOCKS5 proxy: connect over the clear network, then run the step machine (machine.h).
  *
+ * The proxy may also be a Unix socket (Tor's `SocksPort unix:/path`); then "socks connect unix /path->" is what errors begin with.
+ *
+ * Those of a probe begin with "socks probe tcp <proxy>: ".
+ *
  * A client runs on one worker's loop. One deadline bounds everything: looking the proxy up, connecting, each byte of
  * the handshake. The target is never looked up here. Every error begins with "socks connect tcp <proxy>-><target>: "
  * and says which phase failed:
@@ -26,7 +30,8 @@ struct socks5_client_options {
 	struct loop *loop;
 	const char *proxy_host; /* name or literal, no brackets, at most HOST_TEXT_MAX */
 	uint16_t proxy_port;
-	const char *host; /* name or literal, at most HOST_TEXT_MAX */
+	const char *proxy_path; /* in place of both: the path of a Unix socket; NULL: none */
+	const char *host;       /* name or literal, at most HOST_TEXT_MAX */
 	uint16_t port;
 	const char *username; /* both NULL or "": no authentication is offered */
 	const char *password;
@@ -34,7 +39,7 @@ struct socks5_client_options {
 };
 
 struct socks5_client_result {
-	int fd; /* connected, non-blocking, nothing of the stream read yet; the callee's. -1 on failure */
+	int fd; /* connected, non-blocking, nothing of the stream read yet; the callee's. -1 on failure, and of a probe */
 	uint64_t connected_ns;   /* when the proxy was reached; 0 = never */
 	bool authenticated;      /* the proxy asked for the credentials and accepted them */
 	enum socks5_state phase; /* where it ended: SOCKS5_READY, or what it failed in (machine.h) */

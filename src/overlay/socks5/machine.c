@@ -61,6 +61,12 @@ void socks5_machine_init(
 	}
 }
 
+void socks5_machine_init_probe(struct socks5_machine *m, const char *username, const char *password)
+{
+	socks5_machine_init(m, "", 0, username, password);
+	m->is_probe = true;
+}
+
 /* Call only when `out` has been sent, or when it no longer matters. */
 static void erase_credentials(struct socks5_machine *m)
 {
@@ -111,11 +117,11 @@ static enum socks5_state put_greeting(struct socks5_machine *m)
 	static const char with[] = {VERSION, 2, METHOD_NONE, METHOD_PASSWORD};
 
 	/* Refused before anything is sent: the proxy could not be told this target at all. */
-	if (m->host_len == 0)
+	if (!m->is_probe && m->host_len == 0)
 		return fail(m, ERR_INVALID, "socks_bad_target", "the target has no host name");
 	if (m->host_len > SOCKS5_HOST_MAX)
 		return fail(m, ERR_INVALID, "socks_bad_target", "FQDN too long");
-	if (m->port == 0)
+	if (!m->is_probe && m->port == 0)
 		return fail(m, ERR_INVALID, "socks_bad_target", "port number out of range 0");
 
 	if (m->offers_auth)
@@ -125,11 +131,13 @@ static enum socks5_state put_greeting(struct socks5_machine *m)
 	return SOCKS5_METHOD;
 }
 
-/* RFC 1928 section 4. */
+/* The proxy has taken us. RFC 1928 section 4. */
 static enum socks5_state put_request(struct socks5_machine *m)
 {
 	struct addr a;
 
+	if (m->is_probe)
+		return SOCKS5_READY;
 	erase_credentials(m); /* they have served, or are not wanted; `out` was sent before the proxy could answer it */
 	buf_addc(&m->out, VERSION);
 	buf_addc(&m->out, CMD_CONNECT);

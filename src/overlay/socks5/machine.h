@@ -50,6 +50,7 @@ struct socks5_machine {
 	struct buf out;
 	struct err err;     /* set in SOCKS5_FAILED; without the "socks connect" prefix */
 	bool offers_auth;   /* credentials were given */
+	bool is_probe;      /* ends before the request */
 	uint8_t reply;      /* the code of the proxy's reply, 0 = success or none came */
 	bool authenticated; /* the proxy chose method 2 and accepted them */
 	uint16_t port;
@@ -63,6 +64,8 @@ struct socks5_machine {
  * be sent (name too long, port 0, username of the wrong length) is the machine's error when its turn comes. */
 void socks5_machine_init(
 	struct socks5_machine *m, const char *host, uint16_t port, const char *username, const char *password);
+/* The same without a target: READY as soon as the proxy has taken us, before any request (RFC 1928 section 3, RFC 1929). */
+void socks5_machine_init_probe(struct socks5_machine *m, const char *username, const char *password);
 /* Erase and free. */
 void socks5_machine_done(struct socks5_machine *m);
 

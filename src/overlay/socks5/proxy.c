@@ -24,6 +24,14 @@ struct proxy_dial {
 	struct socks5_client *client;
 };
 
+struct proxy_probe {
+	struct probe base;
+	struct socks5_proxy *proxy;
+	socks5_met_fn *met;
+	uint64_t begun_ns;
+	struct socks5_client *client;
+};
+
 /* The worker never waits: without entropy (early boot) the caller gets an error. */
 static bool random_bytes(void *out, size_t len)
 {
@@ -32,6 +40,7 @@ static bool random_bytes(void *out, size_t len)
 
 void socks5_proxy_done(struct socks5_proxy *p)
 {
+	free(p->socket_path);
 	secret_free(p->username);
 	secret_free(p->password);
 	explicit_bzero(p->secret, sizeof(p->secret));
@@ -39,7 +48,9 @@ void socks5_proxy_done(struct socks5_proxy *p)
 
 int socks5_proxy_read(struct socks5_proxy *p, const struct value *data, struct overlay *o, struct err *e)
 {
-	if (overlay_read_endpoint(data, p->host, &p->port, e) < 0 || overlay_read_isolation(data, o, e) < 0)
+	if (!p->socket_path && overlay_read_endpoint(data, p->host, &p->port, e) < 0)
+		return -1;
+	if (overlay_read_isolation(data, o, e) < 0)
 		return -1;
 	if (o->isolation > ISOLATION_DIAL && !random_bytes(p->secret, sizeof(p->secret))) {
 		err_set(e, ERR_INTERNAL, "socks5: failed to generate isolation credential");
@@ -87,37 +98,37 @@ static bool make_token(
 /* The proxy took us and answered a CONNECT, even if with no. Failure number 1 is what a proxy says that does not work, too. */
 static bool has_answered(const struct socks5_client_result *result, const struct err *e)
 {
-	if (result->fd >= 0)
+	if (!e)
 		return true;
-	return result->phase == SOCKS5_REPLY && e && e->code && strncmp(e->code, "socks_", 6) == 0 &&
+	return result->phase == SOCKS5_REPLY && e->code && strncmp(e->code, "socks_", 6) == 0 &&
 	       strcmp(e->code, "socks_general_failure") != 0 && strcmp(e->code, "socks_unknown_reply") != 0 &&
 	       strcmp(e->code, "socks_closed") != 0 && strcmp(e->code, "socks_handshake_timeout") != 0;
 }
 
 /* What became of the target says nothing bad about the server. */
-static void note_state(const struct proxy_dial *d, const struct socks5_client_result *result, const struct err *e)
+static void note_state(struct overlay *o, struct socks5_proxy *p, socks5_met_fn *met,
+	const struct socks5_client_result *result, const struct err *e)
 {
-	struct overlay *o = d->base.overlay;
 	char reason[OVERLAY_REASON_MAX];
 
 	if (result->connected_ns == 0) {
 		snprintf(reason, sizeof(reason), "the proxy was not reached: %s", result->why);
-		d->met(o, OVERLAY_DOWN, reason);
+		met(o, OVERLAY_DOWN, false, reason);
 	} else if (result->phase == SOCKS5_METHOD || result->phase == SOCKS5_AUTH) {
 		snprintf(reason, sizeof(reason), "the proxy did not serve us: %s", result->why);
-		d->met(o, OVERLAY_DEGRADED, reason);
+		met(o, OVERLAY_DEGRADED, false, reason);
 	} else if (e && e->code && strncmp(e->code, "socks_bad_", 10) == 0 && result->phase == SOCKS5_REPLY) {
 		snprintf(reason, sizeof(reason), "the proxy answered nonsense: %s", result->why);
-		d->met(o, OVERLAY_DEGRADED, reason);
+		met(o, OVERLAY_DEGRADED, false, reason);
 	} else if (has_answered(result, e) && o->isolation != ISOLATION_NONE && !result->authenticated) {
 		/* A proxy without authentication cannot tell our identities apart. That is no failure, but must be known. */
-		d->met(o, OVERLAY_DEGRADED,
+		met(o, OVERLAY_DEGRADED, true,
 			"the proxy did not ask for isolation credentials: streams are not isolated");
-		if (!atomic_exchange_explicit(&d->proxy->warned, true, memory_order_relaxed))
+		if (!atomic_exchange_explicit(&p->warned, true, memory_order_relaxed))
 			log_warn("overlay", "the proxy did not ask for isolation credentials: streams are not isolated",
 				LOG_STR("overlay", overlay_id(o)));
 	} else if (has_answered(result, e)) {
-		d->met(o, OVERLAY_READY, "");
+		met(o, OVERLAY_READY, true, "");
 	}
 }
 
@@ -127,29 +138,36 @@ static void client_done(void *arg, const struct socks5_client_result *result, co
 
 	d->client = NULL;
 	d->base.trace.connected_ns = result->connected_ns;
-	note_state(d, result, e);
+	note_state(d->base.overlay, d->proxy, d->met, result, e);
 	dial_report(&d->base, result->fd, e);
 	free(d);
+}
+
+/* Without the target and the credentials. */
+static struct socks5_client_options way_to(const struct socks5_proxy *p, struct loop *l, uint64_t deadline_ns)
+{
+	return (struct socks5_client_options){
+		.loop = l,
+		.proxy_host = p->host,
+		.proxy_port = p->port,
+		.proxy_path = p->socket_path,
+		.username = secret_reveal(p->username),
+		.password = secret_reveal(p->password),
+		.deadline_ns = deadline_ns,
+	};
 }
 
 struct dial *socks5_proxy_dial(
 	struct socks5_proxy *p, struct overlay *o, const struct dial_options *opt, socks5_met_fn *met)
 {
-	struct socks5_client_options how = {
-		.loop = opt->loop,
-		.proxy_host = p->host,
-		.proxy_port = p->port,
-		.host = opt->host,
-		.port = opt->port,
-		.username = secret_reveal(p->username),
-		.password = secret_reveal(p->password),
-		.deadline_ns = opt->deadline_ns,
-	};
+	struct socks5_client_options how = way_to(p, opt->loop, opt->deadline_ns);
 	char token[TOKEN_TEXT] = "";
 	struct proxy_dial *d;
 	struct addr a;
 	struct err e;
 
+	how.host = opt->host;
+	how.port = opt->port;
 	if (o->isolation != ISOLATION_NONE) {
 		if (!make_token(p, o, opt->isolation_key, token)) {
 			err_set(&e, ERR_INTERNAL, "socks5: failed to generate isolation credential");
@@ -172,6 +190,56 @@ struct dial *socks5_proxy_dial(
 void socks5_proxy_cancel(struct dial *base)
 {
 	struct proxy_dial *d = container_of(base, struct proxy_dial, base);
+
+	socks5_client_cancel(d->client);
+	free(d);
+}
+
+/* -- probing --------------------------------------------------------------------------------------- */
+
+static void probe_done(void *arg, const struct socks5_client_result *result, const struct err *e)
+{
+	struct proxy_probe *d = arg;
+	struct probe_result r = {0};
+
+	d->client = NULL;
+	if (result->connected_ns)
+		r.connect_ns = result->connected_ns - d->begun_ns;
+	if (!e) {
+		r.handshake_ns = loop_clock_ns() - result->connected_ns;
+		snprintf(r.method, sizeof(r.method), "%s",
+			result->authenticated ? "username and password" : "no authentication");
+	}
+	note_state(d->base.overlay, d->proxy, d->met, result, e);
+	probe_report(&d->base, &r, e);
+	free(d);
+}
+
+struct probe *socks5_proxy_probe(
+	struct socks5_proxy *p, struct overlay *o, const struct probe_options *opt, socks5_met_fn *met)
+{
+	struct socks5_client_options how = way_to(p, opt->loop, opt->deadline_ns);
+	struct proxy_probe *d = xcalloc(1, sizeof(*d));
+	char token[TOKEN_TEXT] = "";
+
+	if (o->isolation != ISOLATION_NONE) {
+		/* Nothing goes out under this identity: without entropy it may be anything. */
+		if (!make_token(p, o, "", token))
+			token_format((const unsigned char[TOKEN_BYTES]){0}, token);
+		how.username = token;
+		how.password = token;
+	}
+	d->proxy = p;
+	d->met = met;
+	d->begun_ns = loop_clock_ns();
+	d->client = socks5_client_start(&how, probe_done, d);
+	explicit_bzero(token, sizeof(token));
+	return &d->base;
+}
+
+void socks5_proxy_cancel_probe(struct probe *base)
+{
+	struct proxy_probe *d = container_of(base, struct proxy_probe, base);
 
 	socks5_client_cancel(d->client);
 	free(d);

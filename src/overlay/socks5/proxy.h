@@ -17,27 +17,33 @@
 
 enum { PROXY_SECRET_BYTES = 32 };
 
-/* All but the credentials is proxy.c's own. */
+/* All but the credentials and the path is proxy.c's own. */
 struct socks5_proxy {
 	char host[HOST_TEXT_MAX + 1];
 	uint16_t port;
+	char *socket_path; /* in place of host and port: a Unix socket; the driver's to set before socks5_proxy_read(). NULL: none */
 	struct secret *username; /* NULL: none; the driver's to set, before any dial */
 	struct secret *password;
 	unsigned char secret[PROXY_SECRET_BYTES]; /* only with ISOLATION_PROCESS, _HOST, _NAME */
 	atomic_bool warned;
 };
 
-/* `host`, `port` and the isolation fields of an entry; the latter go into `o`. ERR_INVALID as of overlay_read_*(). */
+/* `host` and `port` (absent with a socket_path) and the isolation fields of an entry; the latter go into `o`. ERR_INVALID as of overlay_read_*(). */
 int socks5_proxy_read(struct socks5_proxy *p, const struct value *data, struct overlay *o, struct err *e);
 /* Wipe and free. */
 void socks5_proxy_done(struct socks5_proxy *p);
 
-/* What a dial has just met, on its worker: the server serves us (READY), or something is wrong with it. Not told when it is the target that failed. */
-typedef void socks5_met_fn(struct overlay *o, enum overlay_state state, const char *reason);
+/* What a dial has just met, on its worker: the server serves us (READY; DEGRADED, when something is wrong all the same), or it does not. Not told when it is the target that
+ * failed. */
+typedef void socks5_met_fn(struct overlay *o, enum overlay_state state, bool serves, const char *reason);
 
 /* For the driver's dial() and cancel(). */
 struct dial *socks5_proxy_dial(
 	struct socks5_proxy *p, struct overlay *o, const struct dial_options *opt, socks5_met_fn *met);
 void socks5_proxy_cancel(struct dial *d);
+/* For the driver's probe() and cancel_probe(): the greeting, with the credentials that a dial would have. */
+struct probe *socks5_proxy_probe(
+	struct socks5_proxy *p, struct overlay *o, const struct probe_options *opt, socks5_met_fn *met);
+void socks5_proxy_cancel_probe(struct probe *p);
 
 #endif

@@ -246,7 +246,7 @@ static void on_lost(void *arg, const char *why)
 	struct tailscale *t = arg;
 
 	overlay_set_state(&t->base, OVERLAY_DOWN, "%s; it is started again", why);
-	log_warn("tailscale", "the node's sidecar is gone and is started again",
+	log_warn("tailscale", "the sidecar of the node is gone and is started again",
 		LOG_STR("overlay", overlay_id(&t->base)), LOG_STR("error", why));
 }
 
@@ -312,11 +312,13 @@ static void tailscale_stop(struct overlay *o)
 	t->socks_fd = -1;
 }
 
+static const char *const fields[] = {"hostname", "state_dir", "control_url", "ephemeral", "strict", "exit_node", NULL};
 static const char *const secret_fields[] = {"auth_key", NULL};
 
 const struct overlay_driver tailscale_driver = {
 	.kind = "network.tailscale",
 	.label = "tailscale",
+	.fields = fields,
 	.secret_fields = secret_fields,
 	.open = tailscale_open,
 	.dial = tailscale_dial,

@@ -93,6 +93,11 @@ static int parse_map(const char *text, size_t len, struct value **ret, struct er
 	return 0;
 }
 
+static bool is_true(const struct value *v)
+{
+	return value_type(v) == VALUE_BOOL && value_get_bool(v);
+}
+
 /* -- events ----------------------------------------------------------------------------------------- */
 
 static int read_phase(const char *name, enum overlay_state *ret, struct err *e)
@@ -126,6 +131,7 @@ static int fill_event(const struct value *map, struct sidecar_event *ev, struct 
 	if (strcmp(name, "listen_failed") == 0) {
 		ev->type = SIDECAR_LISTEN_FAILED;
 		copy_text(map, "error", ev->text);
+		ev->again = is_true(value_get(map, "again"));
 		return read_id(map, &ev->id, e);
 	}
 	ev->type = SIDECAR_UNKNOWN;
@@ -204,10 +210,8 @@ int sidecar_notice_parse(const char *text, size_t len, struct sidecar_notice *re
 		return -1;
 	rc = read_id(map, &n.id, e);
 	if (rc == 0) {
-		const struct value *tls = value_get(map, "tls");
-
 		copy_text(map, "peer", n.peer);
-		n.is_tls = value_type(tls) == VALUE_BOOL && value_get_bool(tls);
+		n.is_tls = is_true(value_get(map, "tls"));
 		n.identity = read_identity(value_get(map, "who"));
 		*ret = n;
 	}

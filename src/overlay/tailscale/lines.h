@@ -3,7 +3,7 @@
  *
  *     {"event":"state","phase":"ready","reason":"","address":"100.64.0.3","name":"wippy.tail1234.ts.net"}
  *     {"event":"listening","id":3,"address":"100.64.0.3:8080"}
- *     {"event":"listen_failed","id":3,"error":"listener already open"}
+ *     {"event":"listen_failed","id":3,"error":"no certificate for wippy.tail1234.ts.net: ...","again":true}
  *
  * and with a connection: {"id":3,"peer":"100.64.0.7:51234","tls":false,"who":{"login":"a@example.com","node":"b.tail1234.ts.net","tags":["tag:web"]}}
  *
@@ -46,6 +46,7 @@ struct sidecar_event {
 	enum sidecar_event_type type;
 	enum overlay_state state;         /* SIDECAR_STATE */
 	uint64_t id;                      /* of a listener */
+	bool again;                       /* SIDECAR_LISTEN_FAILED: it may help to ask once more, later */
 	char text[SIDECAR_TEXT_MAX];      /* reason or error */
 	char address[SIDECAR_TEXT_MAX];   /* ours on the tailnet, or the listener's */
 	char node_name[SIDECAR_TEXT_MAX]; /* SIDECAR_STATE: our full name */

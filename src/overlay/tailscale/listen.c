@@ -93,7 +93,9 @@ void tailscale_listen_event(struct tailscale *t, const struct sidecar_event *ev)
 		listener_ready(&l->base, ev->address);
 		return;
 	}
-	err_set(&e, ERR_INTERNAL, "tailscale: %s", ev->text);
+	err_set(&e, ev->again ? ERR_UNAVAILABLE : ERR_INTERNAL, "tailscale: %s", ev->text);
+	if (ev->again)
+		err_retryable(&e);
 	listener_failed(&l->base, &e);
 }
 

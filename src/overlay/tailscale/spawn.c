@@ -23,7 +23,7 @@ enum { IN, OUT, ERR, SOCKS, INLET, NFDS };
 
 /* No key and no proxy: those of the environment are not for overlays. */
 static const char *const passed_on[] = {"PATH", "HOME", "TMPDIR", "TZ", "XDG_CONFIG_HOME", "SSL_CERT_FILE",
-	"SSL_CERT_DIR", "GOMEMLIMIT", "GOTRACEBACK"};
+	"SSL_CERT_DIR", "GOMEMLIMIT", "GOMAXPROCS", "GOTRACEBACK"};
 
 static void close_fd(int *fd)
 {

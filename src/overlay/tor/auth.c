@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/hex.h"
+
 enum { HASH_BYTES = 32 };
 
 static const char server_key[] = "Tor safe cookie authentication server-to-controller hash";
@@ -31,6 +33,8 @@ void auth_done(struct auth *a)
 	if (a->out.mem)
 		explicit_bzero(a->out.mem, a->out.cap);
 	buf_done(&a->out);
+	secret_free(a->sent_cookie);
+	a->sent_cookie = NULL;
 	explicit_bzero(a->cookie, sizeof(a->cookie));
 	explicit_bzero(a->nonce, sizeof(a->nonce));
 }
@@ -69,17 +73,6 @@ static void add_hex(struct buf *out, const unsigned char *bytes, size_t len)
 	}
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool read_hex(const struct buf *text, unsigned char out[static HASH_BYTES])
 {
 	const char *p = buf_data(text);
@@ -87,11 +80,11 @@ static bool read_hex(const struct buf *text, unsigned char out[static HASH_BYTES
 	if (buf_len(text) != 2 * HASH_BYTES)
 		return false;
 	for (size_t i = 0; i < HASH_BYTES; i++) {
-		int high = hex_digit(p[2 * i]), low = hex_digit(p[2 * i + 1]);
+		int byte = hex_byte(p + 2 * i);
 
-		if (high < 0 || low < 0)
+		if (byte < 0)
 			return false;
-		out[i] = (unsigned char)(high << 4 | low);
+		out[i] = (unsigned char)byte;
 	}
 	return true;
 }
@@ -130,9 +123,14 @@ static int begin_cookie(struct auth *a, bool is_safe, const char *named, struct 
 	if (load_cookie(a, named, e) < 0)
 		return -1;
 	if (!is_safe) {
+		size_t before;
+
 		authenticate(a);
 		buf_addc(&a->out, ' ');
+		before = buf_len(&a->out);
 		add_hex(&a->out, a->cookie, sizeof(a->cookie));
+		secret_free(a->sent_cookie);
+		a->sent_cookie = secret_new(buf_data(&a->out) + before, buf_len(&a->out) - before);
 		buf_adds(&a->out, "\r\n");
 		return 0;
 	}

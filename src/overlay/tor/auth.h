@@ -33,6 +33,7 @@ struct auth {
 	const char *cookie_file;
 	auth_read_cookie_fn *read_cookie;
 	unsigned char cookie[COOKIE_BYTES], nonce[32];
+	struct secret *sent_cookie; /* its text, once it goes out as it is: so it is hidden in whatever comes back */
 };
 
 /* The arguments are borrowed until auth_done(). `password` NULL: none, else at most CONTROL_PASSWORD_MAX bytes; `cookie_file` NULL: as Tor says. `out` has the first command then. */

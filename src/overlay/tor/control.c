@@ -35,17 +35,26 @@ void control_next(struct control_reader *r)
 
 /* -- reading ---------------------------------------------------------------------------------------- */
 
+/* As people may see it. Secrets go before the cut, which could halve one: then it would not be found. */
+static void show(const char *text, struct buf *out)
+{
+	char *hidden = secret_hide(text);
+	const char *shown = hidden ? hidden : text;
+
+	buf_add_escaped(out, shown, strlen(shown), SHOWN_BYTES);
+	free(hidden);
+}
+
 static void bad_reply(struct control_reader *r, const char *why, const char *line)
 {
 	struct buf shown = BUF_INIT;
 
 	if (line)
-		buf_add_escaped(&shown, line, strlen(line), SHOWN_BYTES);
+		show(line, &shown);
 	err_set(&r->err, ERR_UNAVAILABLE, "Tor's control port answered nonsense: %s%s%s", why, line ? ": " : "",
 		buf_str(&shown));
 	err_retryable(&r->err);
 	err_code(&r->err, "tor_bad_reply");
-	secret_hide_err(&r->err);
 	buf_done(&shown);
 	r->is_failed = true;
 }
@@ -176,11 +185,10 @@ int control_refusal(const char *phase, const struct control_reader *r, struct er
 		if (refusals[i].code == r->code)
 			word = refusals[i].word;
 	}
-	buf_add_escaped(&shown, text, strlen(text), SHOWN_BYTES);
+	show(text, &shown);
 	err_set(e, ERR_UNAVAILABLE, "%s rejected: %03u %s", phase, r->code, buf_str(&shown));
 	err_retryable(e);
 	err_code(e, word);
-	secret_hide_err(e);
 	buf_done(&shown);
 	return -1;
 }

@@ -5,12 +5,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -190,33 +188,6 @@ void controller_call(struct controller *s, const char *command, const char *what
 
 /* -- what Tor says about itself --------------------------------------------------------------------- */
 
-/* "NOTICE BOOTSTRAP PROGRESS=80 TAG=conn SUMMARY=\"Connecting to the Tor network\"" */
-static bool note_bootstrap(struct controller *s, const char *text)
-{
-	struct tor_health *h = &s->health;
-	struct buf word = BUF_INIT;
-	unsigned long progress;
-	char *end;
-	bool ok;
-
-	ok = control_word(text, "PROGRESS", &word) && buf_len(&word) > 0 && buf_len(&word) <= 3;
-	progress = ok ? strtoul(buf_str(&word), &end, 10) : 101;
-	ok = ok && *end == '\0' && progress <= 100;
-	if (ok) {
-		struct buf shown = BUF_INIT;
-
-		h->progress = (unsigned)progress;
-		buf_clear(&word);
-		if (!control_word(text, "SUMMARY", &word))
-			buf_clear(&word);
-		buf_add_escaped(&shown, buf_data(&word), buf_len(&word), BOOTSTRAP_TEXT_MAX / 4);
-		snprintf(h->summary, sizeof(h->summary), "%s", buf_str(&shown));
-		buf_done(&shown);
-	}
-	buf_done(&word);
-	return ok;
-}
-
 static void stand(struct controller *s)
 {
 	s->is_up = true;
@@ -240,7 +211,7 @@ static void on_probed(void *arg, const struct control_reader *r)
 		return;
 	}
 	text = control_find(r, "status/bootstrap-phase=");
-	if (!text || !note_bootstrap(s, text)) {
+	if (!text || !tor_health_take_bootstrap(&s->health, text)) {
 		err_set(&e, ERR_UNAVAILABLE, "GETINFO's answer does not tell how far the bootstrap is");
 		err_retryable(&e);
 		err_code(&e, "tor_bad_reply");
@@ -273,15 +244,10 @@ static void on_event(struct controller *s, const char *text)
 {
 	if (!s->is_up)
 		return; /* GETINFO is still to tell */
-	if (strncmp(text, "STATUS_CLIENT ", 14) == 0) {
-		if (strstr(text, " BOOTSTRAP ") && note_bootstrap(s, text))
-			s->events->health(s->arg);
-	} else if (strncmp(text, "NETWORK_LIVENESS ", 17) == 0) {
-		s->health.network_is_down = strcmp(text + 17, "DOWN") == 0;
-		s->events->health(s->arg);
-	} else {
+	if (!tor_health_is_event(text))
 		s->events->event(s->arg, text);
-	}
+	else if (tor_health_take_event(&s->health, text))
+		s->events->health(s->arg);
 }
 
 /* -- receiving -------------------------------------------------------------------------------------- */
@@ -413,42 +379,16 @@ static void on_connected(void *arg, int fd, const struct addr *peer, const struc
 	lose(s, &why);
 }
 
-/* A Unix socket connects at once or not at all. */
-static void connect_unix(struct controller *s)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), errnum;
-	size_t len = strlen(s->opt.socket_path);
-	struct err e;
-
-	assert(len < sizeof(un.sun_path));
-	memcpy(un.sun_path, s->opt.socket_path, len + 1);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0) {
-		begin(s, fd);
-		return;
-	}
-	errnum = errno;
-	if (fd >= 0)
-		close(fd);
-	err_set_errno(
-		&e, ERR_UNAVAILABLE, errnum, "control port connect failed: dial unix %s: connect", s->opt.socket_path);
-	err_retryable(&e);
-	err_code(&e, errnum == ECONNREFUSED ? "connect_refused" : "connect_failed");
-	lose(s, &e);
-}
-
 static void attempt(struct controller *s)
 {
 	struct net_connect_options how = {
 		.host = s->opt.host,
 		.port = s->opt.port,
+		.unix_path = s->opt.socket_path,
 		.deadline_ns = loop_clock_ns() + s->opt.reply_timeout_ms * UINT64_C(1000000),
 	};
 
-	if (s->opt.socket_path)
-		connect_unix(s);
-	else
-		s->connect = net_connect_start(s->opt.loop, &how, on_connected, s);
+	s->connect = net_connect_start(s->opt.loop, &how, on_connected, s);
 }
 
 static void on_timer(struct loop_timer *t)

@@ -24,8 +24,9 @@
 #include "loop/loop.h"
 #include "net/addr.h"
 #include "overlay/tor/control.h"
+#include "overlay/tor/health.h"
 
-enum { CONTROLLER_TIMEOUT_MS = 30000, BOOTSTRAP_TEXT_MAX = 96 };
+enum { CONTROLLER_TIMEOUT_MS = 30000 };
 
 struct controller;
 
@@ -39,14 +40,6 @@ struct controller_options {
 	const struct secret *password; /* NULL: none */
 	const char *cookie_file;       /* NULL: as Tor says */
 	unsigned reply_timeout_ms;     /* and the distance of probes; 0: CONTROLLER_TIMEOUT_MS */
-};
-
-/* What Tor says about itself; as long as it stands. */
-struct tor_health {
-	unsigned progress;                    /* of the bootstrap, 0-100 */
-	char summary[BOOTSTRAP_TEXT_MAX + 1]; /* "Loading relay descriptors" */
-	bool network_is_down;                 /* NETWORK_LIVENESS */
-	char version[65];                     /* "0.4.8.10"; "" = unknown */
 };
 
 /* None runs inside of a call to the controller; none may free it. */

@@ -14,6 +14,8 @@
 #include "overlay/tor/auth.h"
 #include "overlay/tor/tor.h"
 
+enum { UNIX_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1 };
+
 /* -- the entry ------------------------------------------------------------------------------------ */
 
 /* An absolute path; "" as if it were not there. */
@@ -34,6 +36,15 @@ static int read_path(const struct value *data, const char *key, size_t max, char
 	return 0;
 }
 
+static int read_socks(const struct value *data, struct tor *o, struct err *e)
+{
+	if (read_path(data, "socks_socket", UNIX_PATH_MAX, &o->proxy.socket_path, e) < 0)
+		return -1;
+	if (o->proxy.socket_path && (value_get(data, "host") || value_get(data, "port")))
+		return overlay_bad_field(data, "socks_socket", e, "give either it or host and port");
+	return socks5_proxy_read(&o->proxy, data, &o->base, e);
+}
+
 /* overlay_read_endpoint() for fields of another name: its words are about `host` and `port`. */
 static int read_control_endpoint(const struct value *data, struct tor *o, struct err *e)
 {
@@ -50,7 +61,9 @@ static int read_control_endpoint(const struct value *data, struct tor *o, struct
 			e, ERR_INVALID, "invalid configuration: network: control_port is required with control_host");
 	renamed = value_map();
 	/* Tor's two ports are on one machine as a rule. */
-	value_map_set(renamed, "host", host ? value_ref((struct value *)host) : value_cstring(o->proxy.host));
+	value_map_set(renamed, "host",
+		host ? value_ref((struct value *)host)
+		     : value_cstring(o->proxy.socket_path ? "127.0.0.1" : o->proxy.host));
 	value_map_set(renamed, "port", value_ref((struct value *)port));
 	rc = overlay_read_endpoint(renamed, o->control_host, &o->control_port, e);
 	value_unref(renamed);
@@ -62,8 +75,7 @@ static int read_control_endpoint(const struct value *data, struct tor *o, struct
 
 static int read_control(const struct value *data, struct tor *o, struct err *e)
 {
-	if (read_path(data, "control_socket", sizeof(((struct sockaddr_un *)0)->sun_path) - 1, &o->control_socket, e) <
-			0 ||
+	if (read_path(data, "control_socket", UNIX_PATH_MAX, &o->control_socket, e) < 0 ||
 		read_path(data, "cookie_file", COOKIE_PATH_MAX, &o->cookie_file, e) < 0 ||
 		overlay_read_secret(data, "control_password", &o->control_password, e) < 0 ||
 		read_control_endpoint(data, o, e) < 0)
@@ -99,13 +111,7 @@ static int tor_open(const struct value *data, struct overlay **ret_overlay, stru
 
 	list_init(&o->listeners);
 	pthread_mutex_init(&o->lock, NULL);
-	if (value_get(data, "socks_socket")) {
-		/* Whoever gets a dialled descriptor may rely on a TCP connection (net/connect.h). */
-		overlay_bad_field(data, "socks_socket", e,
-			"SOCKS over a Unix socket is not supported: give Tor a SocksPort, and its host and port here");
-		goto fail;
-	}
-	if (socks5_proxy_read(&o->proxy, data, &o->base, e) < 0 || read_control(data, o, e) < 0)
+	if (read_socks(data, o, e) < 0 || read_control(data, o, e) < 0)
 		goto fail;
 	o->base.is_quiet = !o->has_control;
 	*ret_overlay = &o->base;
@@ -149,7 +155,7 @@ static void report(struct tor *o)
 		report_standing(o);
 		break;
 	case CONTROL_LOST:
-		if (o->view.socks == OVERLAY_READY || o->view.socks == OVERLAY_DEGRADED)
+		if (o->view.socks_serves)
 			overlay_set_state(&o->base, OVERLAY_DEGRADED, "%s", o->view.control_trouble);
 		else
 			overlay_set_state(&o->base, OVERLAY_DOWN, "%s", o->view.control_trouble);
@@ -163,7 +169,7 @@ static void copy_text(char out[static OVERLAY_REASON_MAX], const char *text)
 }
 
 /* On a worker. */
-static void tor_met(struct overlay *base, enum overlay_state state, const char *reason)
+static void tor_met(struct overlay *base, enum overlay_state state, bool serves, const char *reason)
 {
 	struct tor *o = tor_of(base);
 
@@ -175,6 +181,7 @@ static void tor_met(struct overlay *base, enum overlay_state state, const char *
 		return;
 	pthread_mutex_lock(&o->lock);
 	o->view.socks = state;
+	o->view.socks_serves = serves;
 	copy_text(o->view.socks_trouble, reason);
 	atomic_store(&o->socks_works, state == OVERLAY_READY);
 	report(o);
@@ -210,7 +217,7 @@ static void on_up(void *arg)
 
 	/* A SOCKS port that was gone with all of Tor is back as a rule. */
 	pthread_mutex_lock(&o->lock);
-	if (o->view.control == CONTROL_LOST && o->view.socks == OVERLAY_DOWN)
+	if (o->view.control == CONTROL_LOST && !o->view.socks_serves)
 		o->view.socks = OVERLAY_STARTING;
 	pthread_mutex_unlock(&o->lock);
 	on_health(arg);
@@ -225,6 +232,7 @@ static void on_down(void *arg, const struct err *e)
 	/* Was it only the control port, or all of Tor? The next dial will tell. */
 	if (o->view.control == CONTROL_STANDING) {
 		o->view.socks = OVERLAY_STARTING;
+		o->view.socks_serves = false;
 		atomic_store(&o->socks_works, false);
 	}
 	o->view.control = CONTROL_LOST;
@@ -281,12 +289,22 @@ static struct dial *tor_dial(struct overlay *base, const struct dial_options *op
 	return socks5_proxy_dial(&tor_of(base)->proxy, base, opt, tor_met);
 }
 
+/* Of the SOCKS port; the control port's part is the state. */
+static struct probe *tor_probe(struct overlay *base, const struct probe_options *opt)
+{
+	return socks5_proxy_probe(&tor_of(base)->proxy, base, opt, tor_met);
+}
+
+static const char *const fields[] = {"host", "port", "socks_socket", "control_host", "control_port", "control_socket",
+	"cookie_file", "isolate_streams", "isolation", NULL};
 static const char *const secret_fields[] = {"control_password", NULL};
 
 const struct overlay_driver tor_driver = {
 	.kind = "network.tor",
 	.label = "tor",
 	.resolver = "proxy",
+	.host_max = TARGET_TEXT_MAX, /* and refuses what a SOCKS5 request cannot carry */
+	.fields = fields,
 	.secret_fields = secret_fields,
 	.open = tor_open,
 	.dial = tor_dial,
@@ -294,6 +312,8 @@ const struct overlay_driver tor_driver = {
 	.close = tor_close,
 	.start = tor_start,
 	.stop = tor_stop,
+	.probe = tor_probe,
+	.cancel_probe = socks5_proxy_cancel_probe,
 	.listen = tor_listen,
 	.unlisten = tor_unlisten,
 };

@@ -1,34 +1,23 @@
 /*
- * listen.c - being reached as an onion service: a port of ours that only Tor may come to, added at Tor over the control connection, and told once its descriptor is uploaded.
- *
- * Tor runs as another user as a rule and cannot reach a socket file in a directory of ours, so the port is TCP: on the address from which we reach the control port, for
- * connections of Tor's user (on this machine) or from Tor's address (elsewhere) only. Loopback is open to all users of a machine, and who comes past Tor would also come
- * past its client authorisation.
+ * listen.c - being reached as an onion service: a port of ours that only Tor may come to (port.h), added at Tor over the control connection, and told once its descriptor is
+ * uploaded.
  *
  * A listener's first attempt decides: when it fails, the listener fails, and whoever wanted it tries again. One that was up is mended by itself: Tor forgets services with
  * their control connection, so each new one adds them anew, under the same key. Control thread.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/log.h"
-#include "net/socket_owner.h"
 #include "overlay/key_file.h"
 #include "overlay/tor/onion.h"
+#include "overlay/tor/port.h"
 #include "overlay/tor/tor.h"
 
 enum {
-	BACKLOG = 128,
-	ACCEPTS_A_TURN = 32,
-	ACCEPT_PAUSE_MS = 100,
 	FIRST_ATTEMPTS = 6,           /* of adding a service that Tor still has from somebody else */
 	PUBLISH_PATIENCE_MS = 120000, /* then people are told that it takes long */
 };
@@ -48,15 +37,7 @@ struct tor_listener {
 	struct secret *key; /* NULL: Tor makes one */
 	bool is_shut;
 
-	/* Our port; fd -1: none yet. Who may come: */
-	int fd;
-	struct loop_poll *poll;
-	struct addr bound;
-	bool by_user; /* Tor is on this machine: who runs as ... */
-	uid_t user;
-	struct addr source; /* else: who comes from this address */
-	struct loop_timer accept_again;
-
+	struct tor_port port;  /* ours, to which Tor brings who comes */
 	struct asking *asking; /* the service is being added */
 	bool added, published;
 	bool was_ready;
@@ -77,7 +58,7 @@ static void set_trouble(struct tor_listener *l, const char *text)
 {
 	const char *first = "";
 
-	snprintf(l->trouble, sizeof(l->trouble), "%s", text);
+	snprintf(l->trouble, sizeof(l->trouble), "%.*s", OVERLAY_REASON_MAX - 1, text);
 	list_for_each(link, &l->owner->listeners) {
 		const struct tor_listener *other = list_entry(link, struct tor_listener, link);
 
@@ -103,16 +84,6 @@ static void remove_service(struct tor *o, const char *id)
 	controller_call(o->controller, command, "DEL_ONION", ignore_reply, NULL);
 }
 
-static void close_port(struct tor_listener *l)
-{
-	loop_timer_stop(&l->accept_again);
-	loop_poll_free(l->poll);
-	l->poll = NULL;
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
-}
-
 static bool can_ask(const struct tor *o)
 {
 	return o->controller && controller_is_up(o->controller);
@@ -123,7 +94,7 @@ static void shut(struct tor_listener *l)
 {
 	l->is_shut = true;
 	loop_timer_stop(&l->timer);
-	close_port(l);
+	tor_port_close(&l->port);
 	if (l->asking)
 		l->asking->owner = NULL;
 	l->asking = NULL;
@@ -144,98 +115,20 @@ static void give_up(struct tor_listener *l, const struct err *why)
 
 /* -- our port --------------------------------------------------------------------------------------- */
 
-static bool may_come(struct tor_listener *l, int fd, const struct addr *peer)
-{
-	socklen_t len = sizeof(struct sockaddr_in6);
-	char text[ADDR_TEXT_MAX];
-	struct addr local;
-	struct err e;
-	uid_t user;
-
-	if (!l->by_user) {
-		if (addr_is_same_ip(peer, &l->source))
-			return true;
-		log_warn("overlay", "tor: somebody else than Tor came to the port of an onion service, and was refused",
-			LOG_STR("overlay", overlay_id(&l->owner->base)), LOG_STR("peer", addr_format(peer, text)));
-		return false;
-	}
-	if (getsockname(fd, &local.sa, &len) < 0)
-		return false; /* it is gone */
-	if (socket_owner(peer, &local, &user, &e) < 0) {
-		if (e.kind != ERR_NOT_FOUND) {
-			log_warn("overlay", "tor: a connection is refused: who made it is not known",
-				LOG_STR("overlay", overlay_id(&l->owner->base)), LOG_STR("error", e.text));
-			set_trouble(l, e.text);
-		}
-		return false;
-	}
-	if (user == l->user)
-		return true;
-	log_warn("overlay",
-		"tor: a local user who does not run Tor came to the port of an onion service, and was refused",
-		LOG_STR("overlay", overlay_id(&l->owner->base)), LOG_STR("name", l->base.name), LOG_INT("user", user));
-	return false;
-}
-
-static void accept_again(struct loop_timer *t)
-{
-	struct tor_listener *l = container_of(t, struct tor_listener, accept_again);
-
-	loop_poll_set(l->poll, LOOP_READ);
-}
-
-static void on_connection(void *arg, int events)
+static void on_port_accept(void *arg, int fd)
 {
 	static const struct listen_peer anybody = {.address = "onion"};
 	struct tor_listener *l = arg;
 
-	(void)events;
-	/* A callback may end us: then there is no port any more. */
-	for (unsigned i = 0; i < ACCEPTS_A_TURN && l->fd >= 0; i++) {
-		struct addr peer;
-		socklen_t len = sizeof(peer.in6);
-		int fd = accept4(l->fd, &peer.sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
-
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-			loop_poll_set(l->poll, 0);
-			loop_timer_start_ms(&l->accept_again, ACCEPT_PAUSE_MS);
-			return;
-		}
-		if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return;
-		if (fd < 0)
-			continue; /* that one was gone before it was taken */
-		if (!may_come(l, fd, &peer)) {
-			close(fd);
-			continue;
-		}
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		listener_accept(&l->base, fd, &anybody);
-	}
+	listener_accept(&l->base, fd, &anybody);
 }
 
-static int open_port(struct tor_listener *l, const struct addr *local, struct err *e)
+static void on_port_trouble(void *arg, const char *text)
 {
-	socklen_t len = sizeof(l->bound.in6);
-
-	if (l->fd >= 0 && addr_is_same_ip(&l->bound, local))
-		return 0;
-	close_port(l);
-	l->bound = *local;
-	if (l->bound.sa.sa_family == AF_INET)
-		l->bound.in4.sin_port = 0;
-	else
-		l->bound.in6.sin6_port = 0;
-	l->fd = socket(l->bound.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (l->fd < 0 || bind(l->fd, &l->bound.sa, addr_len(&l->bound)) < 0 || listen(l->fd, BACKLOG) < 0 ||
-		getsockname(l->fd, &l->bound.sa, &len) < 0) {
-		err_set_errno(e, ERR_UNAVAILABLE, errno, "no port for Tor to come to");
-		close_port(l);
-		return err_retryable(e);
-	}
-	l->poll = loop_poll_new(l->owner->base.env->control, l->fd, LOOP_READ, on_connection, l);
-	return 0;
+	set_trouble(arg, text);
 }
+
+static const struct tor_port_events port_events = {.accept = on_port_accept, .trouble = on_port_trouble};
 
 /* -- adding the service ----------------------------------------------------------------------------- */
 
@@ -343,7 +236,7 @@ static void add_service(struct tor_listener *l)
 	struct buf command = BUF_INIT;
 
 	buf_reserve(&command, 512 + (l->options.clients ? strlen(l->options.clients) : 0));
-	onion_add_command(&l->options, l->key, addr_format(&l->bound, target), &command);
+	onion_add_command(&l->options, l->key, addr_format(&l->port.bound, target), &command);
 	ask(l, buf_str(&command), "ADD_ONION", on_added);
 	explicit_bzero(command.mem, command.cap);
 	buf_done(&command);
@@ -370,7 +263,7 @@ static void on_user(void *arg, const struct control_reader *r)
 		add_failed(l, &e);
 		return;
 	}
-	l->user = (uid_t)user;
+	l->port.user = (uid_t)user;
 	add_service(l);
 }
 
@@ -384,11 +277,9 @@ static void begin(struct tor_listener *l)
 		addr_from_literal("127.0.0.1", 0, &local);
 		peer = local;
 	}
-	l->by_user = addr_is_same_ip(&local, &peer);
-	l->source = peer;
-	if (open_port(l, &local, &e) < 0)
+	if (tor_port_open(&l->port, &local, &peer, &e) < 0)
 		add_failed(l, &e);
-	else if (l->by_user)
+	else if (l->port.by_user)
 		ask(l, "GETINFO process/uid", "GETINFO", on_user);
 	else
 		add_service(l);
@@ -521,9 +412,8 @@ struct listener *tor_listen(struct overlay *base, const struct listen_options *o
 		return listener_new_failed(opt, &e);
 	}
 	l->owner = o;
-	l->fd = -1;
 	loop_timer_init(&l->timer, base->env->control, on_timer);
-	loop_timer_init(&l->accept_again, base->env->control, accept_again);
+	tor_port_init(&l->port, base->env->control, &l->base, &port_events, l);
 	list_push_back(&o->listeners, &l->link);
 	/* Nothing is told inside this call; without a connection the next attempt at one decides. */
 	if (can_ask(o))

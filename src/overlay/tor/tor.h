@@ -37,6 +37,7 @@ struct tor {
 		struct tor_health health;
 		char control_trouble[OVERLAY_REASON_MAX];
 		enum overlay_state socks; /* STARTING: unknown */
+		bool socks_serves;        /* the last dial was, since the control connection was last lost */
 		char socks_trouble[OVERLAY_REASON_MAX];
 		char listener_trouble[OVERLAY_REASON_MAX]; /* "" = none */
 	} view;

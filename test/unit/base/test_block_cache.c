@@ -49,6 +49,19 @@ static void gives_the_same_again(void **state)
 #endif
 }
 
+static void zeroed_when_asked(void **state)
+{
+	unsigned char *b = block_alloc(500);
+
+	(void)state;
+	memset(b, 0xff, 500);
+	block_free(b, 500);
+	b = block_zalloc(500);
+	for (size_t i = 0; i < 500; i++)
+		assert_int_equal(b[i], 0);
+	block_free(b, 500);
+}
+
 /* Frees what the other thread made, more than is kept, and ends. */
 static void *free_all(void *arg)
 {
@@ -82,6 +95,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_what_is_written),
 		cmocka_unit_test(gives_the_same_again),
+		cmocka_unit_test(zeroed_when_asked),
 		cmocka_unit_test(moves_between_threads),
 	};
 

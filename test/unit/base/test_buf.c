@@ -106,6 +106,9 @@ static void escapes(void **state)
 	buf_add_escaped(&b, "a\0\n\"'\\\x7f\xc3\xa9\xc2\x85\xff\xc3", 13, 100);
 	assert_string_equal(buf_str(&b), "a\\x00\\x0a\\x22\\x27\\x5c\\x7f\xc3\xa9\\xc2\\x85\\xff\\xc3");
 	buf_clear(&b);
+	buf_add_line(&b, "a\0\n\"'\\\x7f\xff", 8, 100);
+	assert_string_equal(buf_str(&b), "a\\x00\\x0a\"'\\x5c\\x7f\\xff");
+	buf_clear(&b);
 	buf_add_escaped(&b, "abcd", 4, 4);
 	assert_string_equal(buf_str(&b), "abcd");
 	buf_clear(&b);

@@ -99,18 +99,6 @@ static void short_ones_are_not_sought(void **state)
 	secret_free(empty);
 }
 
-static void hides_in_errors(void **state)
-{
-	struct secret *s = make("right horse");
-	struct err e;
-
-	(void)state;
-	err_set(&e, ERR_INVALID, "the proxy said: right horse");
-	secret_hide_err(&e);
-	assert_string_equal(e.text, "the proxy said: [redacted]");
-	secret_free(s);
-}
-
 static void is_bounded(void **state)
 {
 	struct secret *all[SECRET_SOUGHT_COUNT + 1];
@@ -164,7 +152,6 @@ int main(void)
 		cmocka_unit_test(hides_other_forms),
 		cmocka_unit_test(takes_the_longest),
 		cmocka_unit_test(short_ones_are_not_sought),
-		cmocka_unit_test(hides_in_errors),
 		cmocka_unit_test(is_bounded),
 		cmocka_unit_test(works_from_any_thread),
 	};

@@ -60,10 +60,33 @@ static void sequences(void **state)
 	assert_true(utf8_is_valid("a\0\xe2\x82\xac", 5));
 }
 
+/* Bytes are looked at several at a time: each must count wherever it stands. */
+static void every_byte_everywhere(void **state)
+{
+	char text[20];
+
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		for (size_t at = 0; at < sizeof(text); at++) {
+			memset(text, 'x', sizeof(text));
+			text[at] = (char)byte;
+			assert_int_equal(utf8_is_valid(text, sizeof(text)), byte < 0x80);
+			assert_true(utf8_is_valid(text, at));
+		}
+	}
+	for (size_t at = 0; at + 3 <= sizeof(text); at++) {
+		memset(text, 'x', sizeof(text));
+		memcpy(text + at, "\xe2\x82\xac", 3);
+		assert_true(utf8_is_valid(text, sizeof(text)));
+		assert_false(utf8_is_valid(text, at + 2));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sequences),
+		cmocka_unit_test(every_byte_everywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

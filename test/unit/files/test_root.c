@@ -238,6 +238,75 @@ static void only_plain_files(void **state)
 	files_root_unref(r);
 }
 
+/* What the two ways of opening say of a path; the one that must not wait may also not know. */
+static void opens_as(struct files_root *r, const char *path, enum err_kind want, bool is_dir, int64_t size)
+{
+	for (int now = 0; now < 2; now++) {
+		struct files_stat st;
+		struct err e = {.kind = ERR_UNKNOWN};
+		char got[64];
+		int fd = (now ? files_open_fd_now : files_open_fd)(r, path, &st, &e);
+
+		if (fd < 0 && now && e.kind == ERR_UNAVAILABLE)
+			continue;
+		assert_int_equal(e.kind, want);
+		assert_int_equal(fd >= 0, want == ERR_UNKNOWN);
+		if (fd < 0)
+			continue;
+		assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		assert_int_equal(st.is_dir, is_dir);
+		assert_string_equal(st.name, files_path_name(path));
+		if (!is_dir) {
+			assert_int_equal(st.size, size);
+			assert_int_equal(read(fd, got, sizeof(got)), size);
+		}
+		close(fd);
+	}
+}
+
+static void open_and_look_in_one_step(void **state)
+{
+	struct files_root *r = open_root(0755);
+
+	(void)state;
+	opens_as(r, "file", ERR_UNKNOWN, false, 6);
+	opens_as(r, "sub/deep", ERR_UNKNOWN, false, 4);
+	opens_as(r, "in", ERR_UNKNOWN, false, 4);
+	opens_as(r, "sub", ERR_UNKNOWN, true, 0);
+	opens_as(r, ".", ERR_UNKNOWN, true, 0);
+	opens_as(r, "none", ERR_NOT_FOUND, false, 0);
+	opens_as(r, "fifo", ERR_INVALID, false, 0);
+	opens_as(r, "file/x", ERR_INVALID, false, 0);
+	opens_as(r, "out", ERR_PERMISSION_DENIED, false, 0);
+	opens_as(r, "abs", ERR_PERMISSION_DENIED, false, 0);
+	opens_as(r, "out_dir/secret", ERR_PERMISSION_DENIED, false, 0);
+	opens_as(r, "magic", ERR_PERMISSION_DENIED, false, 0);
+	files_root_unref(r);
+	r = open_root(0200);
+	opens_as(r, "file", ERR_PERMISSION_DENIED, false, 0);
+	files_root_unref(r);
+}
+
+/* What was opened a moment ago is in the kernel's memory. */
+static void opening_without_waiting(void **state)
+{
+	int dir = open(at("dir"), O_PATH | O_DIRECTORY | O_CLOEXEC), fd = files_walk(dir, "sub/deep", O_RDONLY, 0);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	fd = files_walk_cached(dir, "sub/deep", O_RDONLY);
+	if (fd < 0) {
+		assert_int_equal(errno, EAGAIN); /* an old kernel */
+		close(dir);
+		skip();
+	}
+	close(fd);
+	assert_int_equal(files_walk_cached(dir, "out_dir/secret", O_RDONLY), -1);
+	assert_int_equal(files_walk_cached(dir, "magic", O_RDONLY), -1);
+	close(dir);
+}
+
 static void folders_are_made_and_removed(void **state)
 {
 	struct files_root *r = open_root(0755);
@@ -385,6 +454,8 @@ int main(void)
 		cmocka_unit_test(walk_part_by_part),
 		cmocka_unit_test(write_read_and_append),
 		cmocka_unit_test(only_plain_files),
+		cmocka_unit_test(open_and_look_in_one_step),
+		cmocka_unit_test(opening_without_waiting),
 		cmocka_unit_test(folders_are_made_and_removed),
 		cmocka_unit_test(listing_in_batches),
 		cmocka_unit_test(the_mode_gates),

@@ -262,6 +262,38 @@ static void refused_bodies(void **state)
 	check(cases, ARRAY_LEN(cases));
 }
 
+/* Values are looked at several bytes at a time: each must count wherever it stands. */
+static void every_byte_everywhere(void **state)
+{
+	char value[20];
+
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		bool is_control = (byte < 0x20 && byte != '\t') || byte == 0x7f;
+
+		for (size_t at = 1; at + 1 < sizeof(value); at++) {
+			struct buf head = BUF_INIT, want = BUF_INIT;
+			char *got;
+
+			memset(value, 'x', sizeof(value));
+			value[at] = (char)byte;
+			buf_adds(&head, "GET / HTTP/1.1\r\nHost: h\r\nA: ");
+			buf_add(&head, value, sizeof(value));
+			buf_adds(&head, "\r\n\r\n");
+			if (is_control)
+				buf_adds(&want, "400");
+			else
+				buf_addf(&want, "GET / 1.1|Host=h|A=%.*s||keep|", (int)sizeof(value), value);
+			got = parse(buf_data(&head), buf_len(&head), SIZE_MAX);
+			if (strcmp(got, buf_str(&want)) != 0)
+				fail_msg("byte %02x at %zu: '%s'", byte, at, got);
+			free(got);
+			buf_done(&head);
+			buf_done(&want);
+		}
+	}
+}
+
 static void too_many_fields(void **state)
 {
 	struct buf b = BUF_INIT;
@@ -312,6 +344,7 @@ int main(void)
 		cmocka_unit_test(requests),
 		cmocka_unit_test(refused_heads),
 		cmocka_unit_test(refused_bodies),
+		cmocka_unit_test(every_byte_everywhere),
 		cmocka_unit_test(too_many_fields),
 		cmocka_unit_test(endless_framing),
 	};

@@ -208,6 +208,10 @@ static void plain(void **state)
 	assert_int_equal(transport_writev(a, iov, 2), 5);
 	assert_int_equal(read_into(b, text, sizeof(text)), 5);
 	assert_string_equal(text, "hello");
+	assert_int_equal(transport_writev_more(a, iov, 2), 5);
+	assert_int_equal(transport_write(a, "!", 1), 1);
+	assert_int_equal(read_into(b, text, sizeof(text)), 6);
+	assert_string_equal(text, "hellohello!");
 	assert_false(transport_peer_subject(a, text, sizeof(text)));
 	assert_string_equal(text, "");
 	/* Half an end: the other way still works. */

@@ -5,12 +5,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/alloc.h"
 #include "http/url.h"
+#include "net/addr.h"
 
 static void parse(void **state)
 {
@@ -65,6 +67,67 @@ static void parse(void **state)
 		buf_done(&b);
 		http_url_done(&u);
 	}
+}
+
+/* An I2P destination in base64 goes by its short name everywhere but where it is dialled. */
+static void destinations(void **state)
+{
+	/* 391 bytes: 'A' for the keys, and the certificate of an Ed25519 one. */
+	static const char tail[] = "BQAEAAcAAA==", path[] = "/a?b=c";
+	static const char b32[] = "wxwkuojjupydd2j7soa6s3b5mbnng357ustpl7pl5prvmbpwnm6q.b32.i2p";
+	char host[524 + 1], url[640], name[80];
+	struct buf plain = BUF_INIT, next = BUF_INIT;
+	struct http_url u;
+	struct err e;
+
+	(void)state;
+	memset(host, 'A', 524);
+	host[1] = '~';
+	host[2] = '-';
+	memcpy(host + 524 - strlen(tail), tail, sizeof(tail));
+	snprintf(url, sizeof(url), "http://u:p@%s:81%s", host, path);
+	if (http_url_parse(url, &u, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_string_equal(u.host, b32);
+	assert_string_equal(u.target_host, host);
+	assert_string_equal(u.target, path);
+	assert_string_equal(u.userinfo, "u:p");
+	assert_int_equal(u.port, 81);
+	assert_string_equal(u.text, url);
+	http_url_add_authority(&u, &plain);
+	snprintf(name, sizeof(name), "%s:81", b32);
+	assert_string_equal(buf_str(&plain), name);
+	assert_int_equal(http_url_resolve(&u, "/x", &next, &e), 0);
+	snprintf(url, sizeof(url), "http://u:p@%s:81/x", b32);
+	assert_string_equal(buf_str(&next), url);
+	http_url_done(&u);
+	buf_done(&plain);
+	buf_done(&next);
+
+	/* One that lost a character is for the overlay to refuse, which knows what was meant. */
+	snprintf(url, sizeof(url), "https://%s", host + 1);
+	assert_int_equal(http_url_parse(url, &u, &e), 0);
+	assert_string_equal(u.host, host + 1);
+	assert_ptr_equal(u.host, u.target_host);
+	http_url_done(&u);
+	/* No other host has an equals sign. */
+	assert_int_equal(http_url_parse("http://a=/", &u, &e), -1);
+}
+
+static void longest(void **state)
+{
+	char url[sizeof("http://") + TARGET_TEXT_MAX + 1] = "http://";
+	struct http_url u;
+	struct err e;
+
+	(void)state;
+	memset(url + 7, 'a', TARGET_TEXT_MAX);
+	assert_int_equal(http_url_parse(url, &u, &e), 0);
+	assert_int_equal(strlen(u.host), TARGET_TEXT_MAX);
+	http_url_done(&u);
+	url[7 + TARGET_TEXT_MAX] = 'a';
+	assert_int_equal(http_url_parse(url, &u, &e), -1);
+	assert_non_null(strstr(e.text, "host name longer than 2048 bytes"));
 }
 
 static void refuse(void **state)
@@ -228,6 +291,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parse),
+		cmocka_unit_test(destinations),
+		cmocka_unit_test(longest),
 		cmocka_unit_test(refuse),
 		cmocka_unit_test(check),
 		cmocka_unit_test(resolve),

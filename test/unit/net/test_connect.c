@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -363,6 +364,109 @@ static void a_silent_address_loses_the_race(void **state)
 	assert_true(took_ms >= 250);
 }
 
+/* -- Unix sockets ------------------------------------------------------------------------------------ */
+
+static char unix_path[108];
+
+/* In place of the TCP listener. */
+static void listen_unix(int backlog)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+	snprintf(unix_path, sizeof(unix_path), "/tmp/test_connect_%d", (int)getpid());
+	unlink(unix_path);
+	strcpy(un.sun_path, unix_path);
+	close(listener);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&un, sizeof(un)), 0);
+	if (backlog >= 0)
+		assert_int_equal(listen(listener, backlog), 0);
+}
+
+static void dial_unix(const char *path, unsigned timeout_ms)
+{
+	ndone = 0;
+	start(&(struct net_connect_options){
+		.unix_path = path, .deadline_ns = loop_clock_ns() + (uint64_t)timeout_ms * MS});
+	loop_run(loop);
+	assert_int_equal(ndone, 1);
+}
+
+static void a_unix_socket(void **state)
+{
+	char got[6] = {0};
+	int accepted;
+
+	(void)state;
+	listen_unix(16);
+	dial_unix(unix_path, 5000);
+	unlink(unix_path);
+	assert_true(fd >= 0);
+	assert_int_equal(peer.sa.sa_family, AF_UNSPEC);
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	accepted = accept(listener, NULL, NULL);
+	assert_int_equal(write(accepted, "hello", 5), 5);
+	close(accepted);
+	assert_int_equal(read(fd, got, sizeof(got)), 5);
+	assert_string_equal(got, "hello");
+}
+
+static void a_unix_socket_that_fails(void **state)
+{
+	char too_long[200];
+
+	(void)state;
+	listen_unix(-1);
+	dial_unix(unix_path, 5000);
+	check_error(ERR_UNAVAILABLE, "connect_refused", ERR_RETRY_YES, "dial unix %s: connect: connection refused",
+		unix_path);
+	unlink(unix_path);
+	dial_unix(unix_path, 5000);
+	check_error(ERR_UNAVAILABLE, "connect_refused", ERR_RETRY_YES,
+		"dial unix %s: connect: no such file or directory", unix_path);
+	memset(too_long, 'x', sizeof(too_long));
+	too_long[0] = '/';
+	too_long[sizeof(too_long) - 1] = '\0';
+	dial_unix(too_long, 5000);
+	check_error(ERR_UNAVAILABLE, "connect_failed", ERR_RETRY_YES, "dial unix %s: connect: file name too long",
+		too_long);
+}
+
+static void a_busy_unix_socket(void **state)
+{
+	int first, accepted;
+	struct net_connect *c;
+
+	(void)state;
+	listen_unix(0);
+	dial_unix(unix_path, 5000);
+	first = fd;
+	fd = -1;
+	dial_unix(unix_path, 100);
+	check_error(ERR_TIMEOUT, "connect_timeout", ERR_RETRY_YES, "dial unix %s: i/o timeout", unix_path);
+	assert_in_range(took_ms, 100, 1000);
+	/* Cancelled while it waits, and when it has connected but has not said so. */
+	ndone = 0;
+	c = start(&(struct net_connect_options){.unix_path = unix_path});
+	run_for(30);
+	net_connect_cancel(c);
+	accepted = accept(listener, NULL, NULL);
+	net_connect_cancel(start(&(struct net_connect_options){.unix_path = unix_path}));
+	run_for(30);
+	assert_int_equal(ndone, 0);
+	/* There is room while it waits. */
+	start(&(struct net_connect_options){.unix_path = unix_path, .deadline_ns = loop_clock_ns() + 5000ull * MS});
+	run_for(30);
+	assert_int_equal(ndone, 0);
+	close(accept(listener, NULL, NULL));
+	loop_run(loop);
+	assert_true(fd >= 0);
+	close(first);
+	close(accepted);
+	unlink(unix_path);
+}
+
 /* -- failing ----------------------------------------------------------------------------------------- */
 
 static void refused(void **state)
@@ -575,6 +679,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ipv6_literal, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failed_attempt_starts_the_next_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_silent_address_loses_the_race, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_unix_socket, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_unix_socket_that_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_busy_unix_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_addresses_refuse, setup, teardown),
 		cmocka_unit_test_setup_teardown(lookup_errors, setup, teardown),

@@ -29,7 +29,7 @@ enum phase {
 };
 enum wrong { DO_RIGHT, DO_CUT, DO_RESET, DO_STALL, DO_GARBAGE, DO_REFUSE, DO_ENDLESS };
 
-enum { BRIDGE_CONNECTIONS_MAX = 4096, PRIV_LEN = 600, PUB_LEN = 524 };
+enum { BRIDGE_CONNECTIONS_MAX = 4096, PRIV_LEN = 600, PUB_LEN = 516 };
 
 struct bridge_connection {
 	struct bridge *b;

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "overlay/destination.h"
 #include "overlay/driver.h"
 #include "overlay_test.h"
 
@@ -42,7 +43,7 @@ struct fake_dial {
 
 static struct {
 	unsigned dials, cancels, closes;
-	char host[300];
+	char host[TARGET_TEXT_MAX + 1];
 	char key[ISOLATION_KEY_MAX];
 	bool refuse;
 } fake;
@@ -178,6 +179,54 @@ static void test_targets_that_are_none(void **state)
 	assert_int_equal(fake.dials, 0);
 	overlay_unref(o);
 	assert_int_equal(fake.closes, 1);
+}
+
+/* 387 zero bytes in base64, with an empty certificate: I2P's shortest. */
+static const char *destination(char last)
+{
+	static char text[DESTINATION_TEXT_MIN + 1];
+
+	memset(text, 'A', DESTINATION_TEXT_MIN);
+	text[DESTINATION_TEXT_MIN - 1] = last;
+	return text;
+}
+
+static void test_long_hosts(void **state)
+{
+	static char too_long[TARGET_TEXT_MAX + 2];
+	struct overlay *o = open_fake(value_map());
+	struct overlay_driver roomy = fake_driver;
+	struct dialled r;
+
+	(void)state;
+	memset(too_long, 'a', TARGET_TEXT_MAX + 1);
+	/* The clear network refuses a destination as what it is, and looks nothing up. */
+	r = dial_once(loop, NULL, destination('A'), 80, 2000, "");
+	assert_string_equal(r.err.code, "overlay_only_host");
+	assert_non_null(strstr(r.err.text, "'gem7z2yovuoqqbg3sd5qzb5dhaiit6osezfdo3cbuonanzjsuzaq.b32.i2p' cannot be"));
+	r = dial_once(loop, NULL, destination('B'), 80, 2000, "");
+	assert_string_equal(r.err.code, "bad_target");
+	assert_non_null(strstr(r.err.text, "the host has more than 255 bytes"));
+	assert_int_equal(atomic_load(&lookups), 0);
+	/* A driver says how much it can carry. */
+	r = dial_once(loop, o, destination('A'), 80, 2000, "");
+	assert_string_equal(r.err.code, "bad_target");
+	assert_int_equal(fake.dials, 0);
+	roomy.host_max = TARGET_TEXT_MAX;
+	o->driver = &roomy;
+	r = dial_once(loop, o, destination('A'), 80, 2000, "");
+	assert_int_equal(fake.dials, 1);
+	assert_string_equal(fake.host, destination('A'));
+	r = dial_once(loop, o, too_long, 80, 2000, "");
+	assert_string_equal(r.err.code, "bad_target");
+	assert_non_null(strstr(r.err.text, "the host has more than 2048 bytes"));
+	/* What could end a line of the bridge's is refused at any length. */
+	too_long[TARGET_TEXT_MAX] = '\0';
+	too_long[TARGET_TEXT_MAX - 1] = '\n';
+	r = dial_once(loop, o, too_long, 80, 2000, "");
+	assert_string_equal(r.err.code, "bad_target");
+	assert_int_equal(fake.dials, 1);
+	overlay_unref(o);
 }
 
 static void test_deadline_that_has_passed(void **state)
@@ -433,7 +482,7 @@ static struct overlay *with_isolation(const char *word)
 
 static void test_isolation_keys(void **state)
 {
-	char a[ISOLATION_KEY_MAX], b[ISOLATION_KEY_MAX], longest[2][256], name[66];
+	char a[ISOLATION_KEY_MAX], b[ISOLATION_KEY_MAX], longest[2][TARGET_TEXT_MAX + 1], name[66];
 	struct value *v;
 	struct overlay *o;
 	struct err e;
@@ -469,6 +518,15 @@ static void test_isolation_keys(void **state)
 	longest[1][254] = 'y';
 	assert_string_not_equal(overlay_isolation_key(o, 1, longest[0], a), overlay_isolation_key(o, 1, longest[1], b));
 	assert_string_equal(a, overlay_isolation_key(o, 9, longest[0], b));
+	for (int i = 0; i < 2; i++) {
+		memset(longest[i], 'x', TARGET_TEXT_MAX);
+		longest[i][TARGET_TEXT_MAX] = '\0';
+	}
+	longest[1][TARGET_TEXT_MAX - 1] = 'y';
+	assert_string_not_equal(overlay_isolation_key(o, 1, longest[0], a), overlay_isolation_key(o, 1, longest[1], b));
+	/* By whichever of its names: one host. */
+	assert_string_equal(overlay_isolation_key(o, 1, destination('A'), a),
+		overlay_isolation_key(o, 1, "gem7z2yovuoqqbg3sd5qzb5dhaiit6osezfdo3cbuonanzjsuzaq.b32.i2p", b));
 	overlay_unref(o);
 
 	o = with_isolation("shop");
@@ -494,6 +552,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_overlay_names_stay_off_the_clear_network, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_targets_that_are_none, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_long_hosts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_deadline_that_has_passed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_clear_literal, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_clear_refused, set_up, tear_down),

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "overlay/driver.h"
-#include "overlay/i2p/destination.h"
+#include "overlay/destination.h"
 #include "i2p_bridge.h"
 
 static char state_dir[] = "/tmp/test_i2p_XXXXXX";
@@ -180,7 +180,7 @@ static void visit(struct bridge *b, const char *rest)
 	free(line);
 }
 
-/* SHA-256 of 393 zero bytes, in base32. */
+/* SHA-256 of 387 zero bytes, in base32. */
 static const char *peer_b32(void)
 {
 	static char out[B32_NAME_MAX];
@@ -602,6 +602,13 @@ static void test_names_of_destinations(void **state)
 	zeros[516] = '\0';
 	assert_true(destination_b32(zeros, out));
 	assert_string_equal(out, "gem7z2yovuoqqbg3sd5qzb5dhaiit6osezfdo3cbuonanzjsuzaq.b32.i2p");
+	/* A certificate says how long it is: 256 bytes would have to follow, or one. */
+	zeros[514] = 'E';
+	assert_false(destination_b32(zeros, out));
+	zeros[514] = 'A';
+	zeros[515] = 'B';
+	assert_false(destination_b32(zeros, out));
+	zeros[515] = 'A';
 	zeros[512] = '\0'; /* too short */
 	assert_false(destination_b32(zeros, out));
 	zeros[512] = 'A';

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "overlay/i2p/line.h"
 #include "overlay/i2p/sam.h"
 
 #define HELLO "HELLO REPLY RESULT=OK VERSION=3.1\n"
@@ -227,6 +228,9 @@ static void check_failure(const struct sam_request *r, const char *bridge, const
 	}
 }
 
+#define TWENTY "AAAAAAAAAAAAAAAAAAAA"
+#define LONG_WORD TWENTY TWENTY TWENTY TWENTY "A"
+
 static void test_refusals(void **state)
 {
 	(void)state;
@@ -251,6 +255,9 @@ static void test_refusals(void **state)
 		"STREAM CONNECT rejected: STREAM STATUS RESULT=NEW_WORD", "i2p_unknown_result");
 	check_failure(&a_stream, HELLO "STREAM STATUS RESULT=OKAY\n",
 		"STREAM CONNECT rejected: STREAM STATUS RESULT=OKAY", "i2p_unknown_result");
+	/* A key can be anywhere: also in quotes no long word is shown. */
+	check_failure(&a_stream, HELLO "STREAM STATUS RESULT=I2P_ERROR MESSAGE=\"no " LONG_WORD " here\"\n",
+		"STREAM CONNECT rejected: STREAM STATUS RESULT=I2P_ERROR MESSAGE=\"no ... here\"", "i2p_error");
 	check_failure(&a_stream, HELLO "STREAM STATUSRESULT=OK\n", "STREAM CONNECT rejected: STREAM STATUSRESULT=OK",
 		"i2p_bad_reply");
 	check_failure(&an_accept, HELLO "STREAM STATUS RESULT=ALREADY_ACCEPTING\n",

@@ -231,6 +231,30 @@ static void check_begins(const char *text, const struct proxy *p, const char *re
 		assert_string_equal(text, want);
 }
 
+/* A request has one byte for the length of a name. */
+static void test_a_name_too_long_for_the_protocol(void **state)
+{
+	static const struct act script[] = {HEAR(HELLO_PLAIN), SAY("\x05\x00"), AWAIT_EOF, {0}};
+	char host[257];
+	struct proxy p;
+	struct overlay *o;
+	struct dialled r;
+
+	(void)state;
+	memset(host, 'a', 256);
+	host[256] = '\0';
+	proxy_start(&p, 1, script);
+	o = open_plain(p.port);
+	r = dial_once(loop, o, host, 80, 5000, "");
+	assert_int_equal(r.fd, -1);
+	assert_int_equal(r.err.kind, ERR_INVALID);
+	assert_string_equal(r.err.code, "socks_bad_target");
+	assert_true(strlen(r.err.text) > 13 && strcmp(r.err.text + strlen(r.err.text) - 13, "FQDN too long") == 0);
+	proxy_join(&p);
+	proxy_done(&p);
+	overlay_unref(o);
+}
+
 /* -- success --------------------------------------------------------------------------------------- */
 
 /* The reply and the first bytes of the stream arrive together; the stream must be whole in the descriptor. */
@@ -935,6 +959,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_ways_to_write_the_proxy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_name_too_long_for_the_protocol, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_success_leaves_the_stream_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_only_the_proxy_is_looked_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_literal_target, set_up, tear_down),

@@ -545,6 +545,47 @@ static void test_credentials_are_erased(void **state)
 	}
 }
 
+/* -- probes ------------------------------------------------------------------------------------------ */
+
+static void test_a_probe_names_no_target(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t in_len;
+		const char *out;
+		size_t out_len;
+	} cases[] = {
+		{BYTES("\x05\x00"), BYTES("\x05\x02\x00\x02")},
+		{BYTES("\x05\x02\x01\x00"), BYTES("\x05\x02\x00\x02\x01\x01u\x01p")},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf sent = BUF_INIT;
+		struct socks5_machine m;
+
+		socks5_machine_init_probe(&m, "u", "p");
+		for (size_t at = 0;; at++) {
+			enum socks5_step step = socks5_machine_step(&m);
+
+			buf_add(&sent, buf_data(&m.out), buf_len(&m.out));
+			buf_consume(&m.out, buf_len(&m.out));
+			assert_int_equal(step, at < cases[i].in_len ? SOCKS5_STEP_NEED_INPUT : SOCKS5_STEP_DONE);
+			if (at == cases[i].in_len)
+				break;
+			assert_true(socks5_machine_wants(&m) > 0);
+			buf_add(&m.in, cases[i].in + at, 1);
+		}
+		assert_int_equal(m.authenticated, i == 1);
+		assert_int_equal(m.auth_len, 0);
+		assert_int_equal(socks5_machine_wants(&m), 0);
+		assert_int_equal(buf_len(&sent), cases[i].out_len);
+		assert_memory_equal(buf_data(&sent), cases[i].out, cases[i].out_len);
+		buf_done(&sent);
+		socks5_machine_done(&m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_cut_after_every_byte),
 		cmocka_unit_test(test_noise),
 		cmocka_unit_test(test_credentials_are_erased),
+		cmocka_unit_test(test_a_probe_names_no_target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

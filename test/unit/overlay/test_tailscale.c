@@ -129,8 +129,10 @@ static void play_listener(const char *command)
 	id = value_get_int(value_get(v, "id"));
 	if (strcmp(value_get_string(value_get(v, "op"), NULL), "listen") != 0)
 		return;
-	if (value_get_int(value_get(v, "port")) == 81) {
-		snprintf(line, sizeof(line), "{\"event\":\"listen_failed\",\"id\":%lld,\"error\":\"not today\"}", id);
+	if (value_get_int(value_get(v, "port")) != 80) {
+		snprintf(line, sizeof(line),
+			"{\"event\":\"listen_failed\",\"id\":%lld,\"error\":\"not today\",\"again\":%s}", id,
+			value_get_int(value_get(v, "port")) == 82 ? "true" : "false");
 		say(line);
 		return;
 	}
@@ -449,8 +451,8 @@ static void test_listeners(void **state)
 {
 	struct overlay *o = start_node("listens");
 	struct listen_options opt = {.overlay = o, .name = "app:web", .port = 80};
-	struct heard h = {0}, second = {0}, third = {0};
-	struct listener *a, *b, *c;
+	struct heard h = {0}, second = {0}, third = {0}, fourth = {0};
+	struct listener *a, *b, *c, *d;
 	char request[7];
 
 	(void)state;
@@ -474,8 +476,15 @@ static void test_listeners(void **state)
 	loop_run(loop);
 	assert_int_equal(third.failed, 1);
 	assert_non_null(strstr(third.err.text, "not today"));
+	assert_int_equal(third.err.retry, ERR_RETRY_NO);
+	opt.port = 82;
+	d = overlay_listen(&opt, &heard_callbacks, &fourth);
+	loop_run(loop);
+	assert_int_equal(fourth.err.kind, ERR_UNAVAILABLE);
+	assert_int_equal(fourth.err.retry, ERR_RETRY_YES);
 	overlay_unlisten(b);
 	overlay_unlisten(c);
+	overlay_unlisten(d);
 	/* Asked for again after the sidecar was lost. */
 	memset(&h, 0, sizeof(h));
 	end_node(overlay_ref(o)); /* stop: the listener is told */

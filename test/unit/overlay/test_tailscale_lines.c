@@ -89,6 +89,11 @@ static void test_events(void **state)
 	assert_int_equal(parse("{\"event\":\"listen_failed\",\"id\":0,\"error\":\"no\"}", &ev), 0);
 	assert_int_equal(ev.type, SIDECAR_LISTEN_FAILED);
 	assert_string_equal(ev.text, "no");
+	assert_false(ev.again);
+	assert_int_equal(parse("{\"event\":\"listen_failed\",\"id\":1,\"error\":\"no\",\"again\":true}", &ev), 0);
+	assert_true(ev.again);
+	assert_int_equal(parse("{\"event\":\"listen_failed\",\"id\":1,\"error\":\"no\",\"again\":1}", &ev), 0);
+	assert_false(ev.again);
 	assert_int_equal(parse("{\"event\":\"of the future\",\"id\":\"x\"}", &ev), 0);
 	assert_int_equal(ev.type, SIDECAR_UNKNOWN);
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)

@@ -87,7 +87,11 @@ static void test_refused_entries(void **state)
 		{with(with(entry(), "control_socket", value_cstring("/x")), "control_port", value_int(1)),
 			"network: invalid control_socket: give either it or"},
 		{with(entry(), "socks_socket", value_cstring("/x")),
-			"network: invalid socks_socket: SOCKS over a Unix socket is not supported"},
+			"network: invalid socks_socket: give either it or host and port"},
+		{with(value_map(), "socks_socket", value_cstring("relative")),
+			"network: invalid socks_socket: give an absolute path"},
+		{with(value_map(), "socks_socket", value_int(5)), "field 'socks_socket': expected string"},
+		{with(value_map(), "socks_socket", value_cstring("")), "network: host is required"},
 		{with(entry(), "control_password", value_cstring("hunter2")),
 			"network: invalid control_password: it is for the control port"},
 		{with(entry(), "control_password", value_int(42424242)), "field 'control_password': expected string"},
@@ -422,6 +426,82 @@ static void test_socks_only(void **state)
 	dial_once(loop, o, "example.onion", 80, 2000, "");
 	assert_int_equal(status_of(o).state, OVERLAY_DOWN);
 	end_overlay(o);
+}
+
+/* All of Tor dies while a dial is in its handshake: whichever end is seen first, it is down. */
+static void test_tor_dies_under_a_dial(void **state)
+{
+	(void)state;
+	for (int control_first = 0; control_first < 2; control_first++) {
+		struct tor_peer *p = peer_start();
+		struct overlay *o;
+		struct dialled r = {0};
+		uint16_t port = 0;
+		int l = listen_on("127.0.0.1", 8, &port);
+
+		o = start_entry(with(with(entry(), "port", value_int(port)), "control_port", value_int(p->port)));
+		WAIT_FOR(status_of(o).state == OVERLAY_READY);
+		begin_dial(loop, o, "example.onion", 80, 10000, "", &r);
+		run_for(loop, 30);
+		if (control_first) {
+			peer_kill(p);
+			WAIT_FOR(status_of(o).state == OVERLAY_DOWN);
+		}
+		close(l);
+		WAIT_FOR(r.calls == 1);
+		assert_string_equal(r.err.code, "socks_closed");
+		if (!control_first) {
+			assert_int_equal(status_of(o).state, OVERLAY_DEGRADED);
+			peer_kill(p);
+		}
+		WAIT_FOR(status_of(o).state == OVERLAY_DOWN);
+		run_for(loop, 20);
+		assert_int_equal(status_of(o).state, OVERLAY_DOWN);
+		peer_listen(p);
+		WAIT_FOR(status_of(o).state == OVERLAY_READY);
+		end_overlay(o);
+		peer_free(p);
+	}
+}
+
+/* The same by a Unix socket; the control port is looked for on this machine. */
+static void test_socks_socket(void **state)
+{
+	char *path = xasprintf("%s/socks", state_dir), *want = xasprintf("socks connect unix %s->", path);
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct tor_peer *p = peer_start();
+	struct overlay *o;
+	pthread_t thread;
+	struct dialled r;
+	int l;
+
+	(void)state;
+	strcpy(un.sun_path, path);
+	l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(l, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(l, 4), 0);
+	pthread_create(&thread, NULL, socks_main, &l);
+	o = start_entry(
+		with(with(value_map(), "socks_socket", value_cstring(path)), "control_port", value_int(p->port)));
+	WAIT_FOR(status_of(o).state == OVERLAY_READY);
+	r = dial_once(loop, o, "example.onion", 80, 2000, "");
+	assert_string_equal(r.err.code, "socks_connection_refused");
+	assert_int_equal(strncmp(r.err.text, want, strlen(want)), 0);
+	assert_string_equal(r.trace.resolver, "proxy");
+	assert_true(r.trace.connected_ns >= r.trace.begun_ns);
+	assert_int_equal(status_of(o).state, OVERLAY_READY);
+	shutdown(l, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	close(l);
+	r = dial_once(loop, o, "example.onion", 80, 2000, "");
+	assert_string_equal(r.err.code, "connect_refused");
+	assert_int_equal(status_of(o).state, OVERLAY_DEGRADED);
+	assert_non_null(strstr(status_of(o).reason, "dial unix "));
+	assert_int_equal(atomic_load(&lookups), 0);
+	end_overlay(o);
+	peer_free(p);
+	free(want);
+	free(path);
 }
 
 /* -- listeners --------------------------------------------------------------------------------------- */
@@ -770,6 +850,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_states, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_states_and_dials, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_socks_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_tor_dies_under_a_dial, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_socks_socket, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_listening, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_tor_restarts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_address_outlives_the_program, set_up, tear_down),

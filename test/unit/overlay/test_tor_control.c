@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "overlay/tor/auth.h"
+#include "overlay/tor/health.h"
 #include "overlay/tor/control.h"
 #include "overlay/tor/onion.h"
 
@@ -159,6 +160,8 @@ static void test_replies_are_wiped(void **state)
 	free_reader(r);
 }
 
+#define FIFTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
 static void test_refusals(void **state)
 {
 	static const struct {
@@ -168,6 +171,10 @@ static void test_refusals(void **state)
 		{"550 Onion address collision\r\n", "X rejected: 550 Onion address collision", "tor_unspecified_error"},
 		{"599 \x1b[2J\r\n", "X rejected: 599 \\x1b[2J", "tor_rejected"},
 		{"512 no hunter2-hunter2 here\r\n", "X rejected: 512 no [redacted] here", "tor_bad_argument"},
+		/* The cut would halve it. */
+		{"512 " FIFTY FIFTY FIFTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxhunter2-hunter2\r\n",
+			"X rejected: 512 " FIFTY FIFTY FIFTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx[redacted]",
+			"tor_bad_argument"},
 	};
 	struct secret *key = secret_new("hunter2-hunter2", 15);
 
@@ -385,6 +392,68 @@ static void test_safe_cookie(void **state)
 	auth_done(&a);
 }
 
+/* Whoever is at the port may repeat what it was told: it must not be what people read. */
+static void test_a_cookie_that_comes_back(void **state)
+{
+	char line[128];
+	struct auth a;
+
+	(void)state;
+	auth_init(&a, NULL, "/run/cookie", read_cookie);
+	assert_int_equal(answer(&a, INFO("METHODS=COOKIE")), AUTH_STEP_NEED_REPLY);
+	assert_int_equal(strncmp(buf_str(&a.out), "AUTHENTICATE 0707", 17), 0);
+	snprintf(line, sizeof(line), "515 Not with %s", buf_str(&a.out));
+	assert_int_equal(answer(&a, line), AUTH_STEP_FAILED);
+	assert_string_equal(a.err.text, "AUTHENTICATE rejected: 515 Not with AUTHENTICATE [redacted]");
+	auth_done(&a);
+}
+
+/* -- what Tor says about itself ----------------------------------------------------------------------- */
+
+static void test_bootstrap(void **state)
+{
+	static const char *const nonsense[] = {"", "NOTICE BOOTSTRAP", "PROGRESS=", "PROGRESS=101", "PROGRESS=1000",
+		"PROGRESS=-1", "PROGRESS=5x", "PROGRESS=\"5", "SUMMARY=\"Done\""};
+	struct tor_health h = {.progress = 7, .summary = "before"};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(nonsense); i++) {
+		assert_false(tor_health_take_bootstrap(&h, nonsense[i]));
+		assert_int_equal(h.progress, 7);
+		assert_string_equal(h.summary, "before");
+	}
+	assert_true(tor_health_take_bootstrap(&h, "NOTICE BOOTSTRAP PROGRESS=80 TAG=conn SUMMARY=\"Connecting\""));
+	assert_int_equal(h.progress, 80);
+	assert_string_equal(h.summary, "Connecting");
+	assert_true(tor_health_take_bootstrap(&h, "PROGRESS=100"));
+	assert_int_equal(h.progress, 100);
+	assert_string_equal(h.summary, "");
+	/* Whatever it says is one line that a terminal can be shown. */
+	snprintf(text, sizeof(text), "PROGRESS=0 SUMMARY=\"\x1b[31m%0900d\"", 1);
+	assert_true(tor_health_take_bootstrap(&h, text));
+	assert_in_range(strlen(h.summary), 1, BOOTSTRAP_TEXT_MAX);
+	assert_null(strchr(h.summary, '\x1b'));
+}
+
+static void test_events(void **state)
+{
+	struct tor_health h = {0};
+
+	(void)state;
+	assert_false(tor_health_is_event("HS_DESC UPLOADED x"));
+	assert_false(tor_health_is_event("STATUS_CLIENTX NOTICE"));
+	assert_true(tor_health_is_event("STATUS_CLIENT NOTICE CIRCUIT_ESTABLISHED"));
+	assert_false(tor_health_take_event(&h, "STATUS_CLIENT NOTICE CIRCUIT_ESTABLISHED"));
+	assert_false(tor_health_take_event(&h, "STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=x"));
+	assert_true(tor_health_take_event(&h, "STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=5 SUMMARY=\"a\""));
+	assert_int_equal(h.progress, 5);
+	assert_true(tor_health_is_event("NETWORK_LIVENESS DOWN"));
+	assert_true(tor_health_take_event(&h, "NETWORK_LIVENESS DOWN") && h.network_is_down);
+	assert_true(tor_health_take_event(&h, "NETWORK_LIVENESS UP") && !h.network_is_down);
+	assert_int_equal(h.progress, 5);
+}
+
 /* -- onion services ---------------------------------------------------------------------------------- */
 
 #define KEY86 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -497,6 +566,9 @@ int main(void)
 		cmocka_unit_test(test_quoting),
 		cmocka_unit_test(test_choice_of_method),
 		cmocka_unit_test(test_safe_cookie),
+		cmocka_unit_test(test_a_cookie_that_comes_back),
+		cmocka_unit_test(test_bootstrap),
+		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_onion_command),
 		cmocka_unit_test(test_bad_options),

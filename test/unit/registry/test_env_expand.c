@@ -4,7 +4,7 @@
 #include <limits.h>
 
 #include "base/log.h"
-#include "registry/order.h"
+#include "registry/change.h"
 #include "value/json.h"
 
 static struct env *make_env(void)
@@ -106,9 +106,11 @@ static void expansion_fails(void **state)
 		const char *text;
 	} cases[] = {
 		{"\n{password: '${env:NONE}'}", ERR_NOT_FOUND,
-			"line 2: field 'password': placeholder ${env:NONE}: environment variable not found"},
+			"line 2: field 'password': placeholder ${env:NONE}: environment variable not found: "
+			"no entry env.variable gives it a value"},
 		{"{a: [{b: 'x${env:EMPTY}'}]}", ERR_NOT_FOUND,
-			"line 1: field 'a[0].b': placeholder ${env:EMPTY}: environment variable not found"},
+			"line 1: field 'a[0].b': placeholder ${env:EMPTY}: environment variable not found: "
+			"no entry env.variable gives it a value"},
 		{"{a: '${env:USER'}", ERR_INVALID,
 			"line 1: field 'a': a placeholder ${env:... has no closing brace; write $${ for a literal ${"},
 		{"{a: '${env:}'}", ERR_INVALID,
@@ -313,11 +315,15 @@ static void variables_come_before_what_names_them(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(users); i++) {
 		struct entry *items[2] = {
 			entry_make("app:a", users[i]), entry_make("app:zz", "{variable: SECRET, storage: 'app:s'}")};
+		struct changes c = {0};
 
 		free(items[1]->kind);
 		items[1]->kind = xstrdup("env.variable");
-		assert_int_equal(entries_sort_dependencies(items, 2), 0);
-		assert_string_equal(items[0]->id, "app:zz");
+		changes_add(&c, CHANGE_CREATE, items[0], NULL);
+		changes_add(&c, CHANGE_CREATE, items[1], NULL);
+		assert_true(changes_sort(&c, NULL));
+		assert_string_equal(c.items[0].entry->id, "app:zz");
+		changes_done(&c);
 		entry_unref(items[0]);
 		entry_unref(items[1]);
 	}

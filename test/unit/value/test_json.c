@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -196,10 +197,43 @@ static void writes(void **state)
 	value_unref(map);
 }
 
+/* Strings are looked at several bytes at a time: each must be escaped wherever it stands. */
+static void every_byte_everywhere(void **state)
+{
+	char text[20], want[64], escape[8];
+
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		const char *name = "\"\\\b\f\n\r\t", *letters = "\"\\bfnrt",
+			   *found = byte ? strchr(name, (int)byte) : NULL;
+
+		if (byte >= 0x80)
+			strcpy(escape, "\xef\xbf\xbd"); /* alone it is no character */
+		else if (found)
+			snprintf(escape, sizeof(escape), "\\%c", letters[found - name]);
+		else if (byte < 0x20)
+			snprintf(escape, sizeof(escape), "\\u%04x", byte);
+		else
+			snprintf(escape, sizeof(escape), "%c", (char)byte);
+		for (size_t at = 0; at < sizeof(text); at++) {
+			struct buf out = BUF_INIT;
+
+			memset(text, 'x', sizeof(text));
+			text[at] = (char)byte;
+			snprintf(want, sizeof(want), "\"%.*s%s%.*s\"", (int)at, text, escape,
+				(int)(sizeof(text) - at - 1), text + at + 1);
+			json_write_string(text, sizeof(text), &out);
+			assert_string_equal(buf_str(&out), want);
+			buf_done(&out);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads),
+		cmocka_unit_test(every_byte_everywhere),
 		cmocka_unit_test(tells_ints_from_floats),
 		cmocka_unit_test(clamps_integers),
 		cmocka_unit_test(refuses),

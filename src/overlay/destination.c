@@ -1,20 +1,15 @@
 /*
  * destination.c - see destination.h
  */
-#include "overlay/i2p/destination.h"
+#include "overlay/destination.h"
 
 #include <openssl/sha.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/base64.h"
 #include "base/buf.h"
-#include "overlay/i2p/sam.h"
-#include "overlay/key_file.h"
-
-#define KEY_FILE "destination.key"
 
 /* RFC 4648 section 6, small letters, no padding. 32 bytes make 52 characters. */
 static void base32_encode(const unsigned char *bytes, size_t len, char *out)
@@ -32,6 +27,16 @@ static void base32_encode(const unsigned char *bytes, size_t len, char *out)
 	*out = '\0';
 }
 
+/* Keys of 384 bytes, the certificate's kind, its length in two bytes, and so many bytes: nothing else
+ * (https://geti2p.net/spec/common-structures, "Destination"). */
+static bool is_destination(const struct buf *b)
+{
+	const unsigned char *end = (const unsigned char *)buf_data(b) + DESTINATION_BYTES_MIN;
+
+	return buf_len(b) >= DESTINATION_BYTES_MIN &&
+	       buf_len(b) == DESTINATION_BYTES_MIN + ((size_t)end[-2] << 8 | end[-1]);
+}
+
 bool destination_b32(const char *base64, char out[static B32_NAME_MAX])
 {
 	unsigned char digest[SHA256_DIGEST_LENGTH];
@@ -41,7 +46,7 @@ bool destination_b32(const char *base64, char out[static B32_NAME_MAX])
 	char *text;
 	bool ok;
 
-	if (len > DESTINATION_TEXT_MAX)
+	if (len < DESTINATION_TEXT_MIN || len > DESTINATION_TEXT_MAX)
 		return false;
 	text = xmemdupz(base64, len);
 	for (char *p = text; *p; p++) {
@@ -52,7 +57,7 @@ bool destination_b32(const char *base64, char out[static B32_NAME_MAX])
 		else if (*p == '+' || *p == '/' || *p == '\r' || *p == '\n')
 			len = 0; /* base64, but not I2P's */
 	}
-	ok = len > 0 && base64_decode(&bytes, text, len, NULL) == 0 && buf_len(&bytes) >= DESTINATION_BYTES_MIN;
+	ok = len > 0 && base64_decode(&bytes, text, len, NULL) == 0 && is_destination(&bytes);
 	if (ok) {
 		SHA256((const unsigned char *)buf_data(&bytes), buf_len(&bytes), digest);
 		base32_encode(digest, sizeof(digest), out);
@@ -61,45 +66,4 @@ bool destination_b32(const char *base64, char out[static B32_NAME_MAX])
 	buf_done(&bytes);
 	free(text);
 	return ok;
-}
-
-/* -- the key file ----------------------------------------------------------------------------------- */
-
-/* What goes into a command to the bridge. */
-static bool is_key(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-~=", text[i]) || !text[i])
-			return false;
-	}
-	return len >= DESTINATION_BYTES_MIN && len <= SAM_KEY_MAX;
-}
-
-static char *key_path(const char *dir)
-{
-	return xasprintf("%s/%s", dir, KEY_FILE);
-}
-
-int keyfile_read(const char *dir, struct secret **ret, struct err *e)
-{
-	char *path = key_path(dir);
-	int rc = key_file_read(path, ret, e);
-
-	if (rc == 0 && *ret && !is_key(secret_reveal(*ret), secret_len(*ret))) {
-		secret_free(*ret);
-		*ret = NULL;
-		rc = err_set(e, ERR_INVALID,
-			"'%s' holds no I2P private key: put it back, or move it away and get a new address", path);
-	}
-	free(path);
-	return rc;
-}
-
-int keyfile_write(const char *dir, const struct secret *key, struct err *e)
-{
-	char *path = key_path(dir);
-	int rc = key_file_write(path, key, e);
-
-	free(path);
-	return rc;
 }

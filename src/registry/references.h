@@ -1,12 +1,12 @@
 /*
- * order.h - which entries an entry refers to, and the order in which to apply them.
+ * references.h - which entries an entry refers to.
  *
  * References are the strings found at fixed paths of an entry's data and meta (lifecycle.requires, imports, host,
- * network, ...). The order also puts a variable before what names it, `<field>_env` or ${env:NAME}. A text that names
+ * network, ...). What else they name: variables, `<field>_env` or ${env:NAME} (registry/env.h). A text that names
  * nothing among the entries is no reference. Pure.
  */
-#ifndef REGISTRY_ORDER_H
-#define REGISTRY_ORDER_H
+#ifndef REGISTRY_REFERENCES_H
+#define REGISTRY_REFERENCES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,9 +22,5 @@ bool entry_lists_group(const struct entry *e, const char *group);
 bool entry_lists_policy_group(const struct entry *e, const char *group, const struct entry *asking);
 /* What an env.variable is called in public; "" for other kinds and where it has no such name. */
 const char *entry_variable_name(const struct entry *e);
-
-/* Permute so that what is referred to comes first; ties by id. A cycle is broken deterministically at the smallest
- * id; returns how many entries were on cycles. */
-size_t entries_sort_dependencies(struct entry **entries, size_t n);
 
 #endif
