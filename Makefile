@@ -35,7 +35,7 @@ help:
 	@echo "make demo     a request that leaves through a SOCKS5 proxy, explained on screen; DEMO=tor: through a private Tor network"
 	@echo "make test     everything: set-up, build, unit tests, tests against real proxies and Tor (PYTEST_ARGS=... picks some)"
 	@echo "make check    fast: build, unit tests, includes between rooms"
-	@echo "make lint     clang-format, clang-tidy, includes between rooms, scripts"
+	@echo "make lint     clang-format, clang-tidy, includes between rooms, functions nobody needs, scripts"
 	@echo "make format   lay the C files out as make lint wants them"
 	@echo "make release  build-release/wippy, optimized across files: what bench and install use"
 	@echo "make bench    benchmarks beside libcurl, Go and others, whatever is installed"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# lint.sh BUILD_DIR - everything that reads the source without running it. BUILD_DIR holds compile_commands.json.
+# lint.sh BUILD_DIR - everything that reads the source without running it. BUILD_DIR holds compile_commands.json; the program is built there.
 #
 # Each step runs even if an earlier one found something, so one run shows everything.
 set -uo pipefail
@@ -42,6 +42,7 @@ for name in sys.argv[1:]:
 }
 
 step rooms python3 scripts/check_rooms.py
+step unused python3 scripts/check_unused.py "$build"
 step format formatted
 step shell shells
 step python pythons
