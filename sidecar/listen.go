@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log"
 	"net"
 	"os"
@@ -19,6 +20,10 @@ const (
 	listenersMax   = 256
 	acceptedMax    = 8192 // connections of all listeners together
 	noticeBytesMax = 32 << 10
+
+	certificateTimeout  = 2 * time.Minute // issuing waits for DNS records to be seen
+	certificateAgainMin = 30 * time.Second
+	certificateAgainMax = 15 * time.Minute
 )
 
 type listener struct {
@@ -41,7 +46,7 @@ func (n *node) listen(c command) {
 	n.mu.Unlock()
 	if full {
 		l.end()
-		n.out.listening(c.ID, "", "too many listeners on this node")
+		n.out.listenFailed(c.ID, "too many listeners on this node", false)
 		return
 	}
 	go n.serveListener(l)
@@ -61,7 +66,7 @@ func (n *node) serveListener(l *listener) {
 	if err := n.bind(l); err != nil {
 		if l.ctx.Err() == nil {
 			n.unlisten(l.id)
-			n.out.listening(l.id, "", err.Error())
+			n.out.listenFailed(l.id, err.Error(), errors.As(err, new(notYet)))
 		}
 		return
 	}
@@ -73,7 +78,7 @@ func (n *node) serveListener(l *listener) {
 		if err != nil {
 			if l.ctx.Err() == nil {
 				n.unlisten(l.id)
-				n.out.listening(l.id, "", err.Error())
+				n.out.listenFailed(l.id, err.Error(), true)
 			}
 			return
 		}
@@ -108,11 +113,82 @@ func (n *node) bind(l *listener) error {
 	}
 	var err error
 	if l.tls {
+		if err = n.certify(l.ctx); err != nil {
+			return err
+		}
 		l.ln, err = n.srv.ListenTLS("tcp", ":"+l.port)
 	} else {
 		l.ln, err = n.srv.Listen("tcp", ":"+l.port)
 	}
 	return err
+}
+
+// notYet is a failure that may pass: the issuer is away, or has had enough of us for an hour.
+type notYet struct{ error }
+
+// certify has the certificate of our name issued, or finds that there is one: a listener is ready when its first caller need not wait for that, and whoever started
+// it learns why there is none.
+func (n *node) certify(ctx context.Context) error {
+	st, err := n.lc.StatusWithoutPeers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(st.CertDomains) == 0 {
+		return errors.New("this tailnet issues no certificates: enable MagicDNS and HTTPS on its DNS page (https://tailscale.com/s/https), or give the server its own certificate")
+	}
+	if err := n.issue(ctx, st.CertDomains[0]); err != nil {
+		return notYet{fmt.Errorf("no certificate for %s: %w", st.CertDomains[0], err)}
+	}
+	return nil
+}
+
+// issuance is one attempt to get the certificate of our name.
+type issuance struct {
+	done chan struct{}
+	err  error // once done
+}
+
+// certificateAgain is how long a failed attempt counts: issuers allow a few in an hour.
+func certificateAgain(failures int) time.Duration {
+	return min(certificateAgainMin<<min(failures-1, 10), certificateAgainMax)
+}
+
+// issue waits for the attempt that is under way, or for a new one. It goes on when ctx ends: who asks again after a few seconds finds it further, and the issuer,
+// who counts, is asked once.
+func (n *node) issue(ctx context.Context, name string) error {
+	n.mu.Lock()
+	i := n.issuing
+	if i == nil {
+		i = &issuance{done: make(chan struct{})}
+		n.issuing = i
+		go func() {
+			ctx, cancel := context.WithTimeout(n.life, certificateTimeout)
+			defer cancel()
+			_, _, i.err = n.lc.CertPair(ctx, name)
+			n.mu.Lock()
+			if i.err == nil {
+				n.issuing, n.refusals = nil, 0
+			} else {
+				n.refusals++
+				time.AfterFunc(certificateAgain(n.refusals), n.forgetIssuance)
+			}
+			n.mu.Unlock()
+			close(i.done)
+		}()
+	}
+	n.mu.Unlock()
+	select {
+	case <-i.done:
+		return i.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (n *node) forgetIssuance() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.issuing = nil
 }
 
 // announce tells how peers reach the listener, once they can, and again when the address is another.
@@ -130,7 +206,7 @@ func (n *node) announce(l *listener) {
 		n.mu.Unlock()
 		if (phase == "ready" || phase == "degraded") && address != told {
 			told = address
-			n.out.listening(l.id, net.JoinHostPort(address, port), "")
+			n.out.listening(l.id, net.JoinHostPort(address, port))
 		}
 		select {
 		case <-changed:
@@ -154,6 +230,7 @@ func (n *node) handOver(l *listener, c net.Conn) {
 		err := t.HandshakeContext(ctx)
 		cancel()
 		if err != nil {
+			log.Printf("TLS handshake: %v", err)
 			return
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -68,6 +69,9 @@ func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(processors(runtime.NumCPU()))
+	}
 
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(make([]byte, 4096), lineMax)
@@ -115,6 +119,12 @@ func main() {
 	}
 }
 
+// processors is how many of the machine's we use: half of them. A request passes through some ten goroutines, and each hand-over to another thread costs more
+// than what that goroutine does; wippy, which waits for us, needs the others.
+func processors(all int) int {
+	return max(1, all/2)
+}
+
 func stop(n *node) {
 	limit := stopTimeout
 	if n.cfg.Ephemeral {
@@ -154,26 +164,28 @@ func (o *events) state(phase, reason, address, name string) {
 	}{"state", phase, o.clean(reason), address, name})
 }
 
-// listening tells how peers reach a listener, or that it failed: then `problem` is not "".
-func (o *events) listening(id uint64, address, problem string) {
+// listening tells how peers reach a listener.
+func (o *events) listening(id uint64, address string) {
 	o.emit(struct {
 		Event   string `json:"event"`
 		ID      uint64 `json:"id"`
-		Address string `json:"address,omitempty"`
-		Error   string `json:"error,omitempty"`
-	}{listenEvent(problem), id, address, o.clean(problem)})
+		Address string `json:"address"`
+	}{"listening", id, address})
+}
+
+// listenFailed tells that there is no listener, or none any more, and whether it may help to ask for it again.
+func (o *events) listenFailed(id uint64, problem string, again bool) {
+	o.emit(struct {
+		Event string `json:"event"`
+		ID    uint64 `json:"id"`
+		Error string `json:"error"`
+		Again bool   `json:"again,omitempty"`
+	}{"listen_failed", id, o.clean(problem), again})
 }
 
 // clean makes one short line of a text and takes the key out of it.
 func (o *events) clean(s string) string {
 	return shorten(hide(s, o.secret), 240)
-}
-
-func listenEvent(problem string) string {
-	if problem == "" {
-		return "listening"
-	}
-	return "listen_failed"
 }
 
 func hide(s, secret string) string {

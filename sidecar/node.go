@@ -44,6 +44,7 @@ type node struct {
 	problem   string    // tsnet's critical error, "" = none
 	loginURL  string
 	health    string
+	login     string // why it is not logged in, "" = no reason is known
 	exitError string // why the exit node is not in use
 	exitReady bool
 	address   string // our first address on the tailnet
@@ -55,6 +56,8 @@ type node struct {
 	dialTimes map[string]time.Duration // of the last dial to a target
 	changed   chan struct{}
 	listeners map[uint64]*listener
+	issuing   *issuance // under way, or failed a short while ago
+	refusals  int       // attempts in a row that failed
 }
 
 func newNode(cfg config, out *events) (*node, error) {
@@ -208,7 +211,7 @@ func (n *node) take(m *ipn.Notify) {
 		}
 	}
 	if m.Health != nil {
-		n.health = worst(m.Health)
+		n.health, n.login = worst(m.Health), m.Health.Warnings["login-state"].Text
 	}
 	news := m.State != nil || m.SelfChange != nil || len(m.PeersChanged) > 0 || len(m.PeersRemoved) > 0
 	if news || len(m.UserProfiles) > 0 {
@@ -263,6 +266,9 @@ func (n *node) judge() (phase, reason string) {
 		return "down", "backend in state NeedsMachineAuth: an administrator of the tailnet has to approve this node"
 	case n.state == ipn.Stopped, n.state == ipn.InUseOtherUser:
 		return "down", "backend in state " + n.state.String()
+	}
+	if n.health == "" {
+		return "starting", n.login // why the control server is not reached, say
 	}
 	return "starting", n.health
 }

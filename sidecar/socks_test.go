@@ -101,10 +101,27 @@ func TestTexts(t *testing.T) {
 	}
 	var b bytes.Buffer
 	o.w = &b
-	o.listening(7, "", "no "+o.secret)
-	o.listening(7, "100.64.0.3:80", "")
-	if got := b.String(); got != "{\"event\":\"listen_failed\",\"id\":7,\"error\":\"no [redacted]\"}\n{\"event\":\"listening\",\"id\":7,\"address\":\"100.64.0.3:80\"}\n" {
+	o.listenFailed(7, "no "+o.secret, false)
+	o.listenFailed(7, "not now", true)
+	o.listening(7, "100.64.0.3:80")
+	if got := b.String(); got != "{\"event\":\"listen_failed\",\"id\":7,\"error\":\"no [redacted]\"}\n{\"event\":\"listen_failed\",\"id\":7,\"error\":\"not now\",\"again\":true}\n{\"event\":\"listening\",\"id\":7,\"address\":\"100.64.0.3:80\"}\n" {
 		t.Errorf("%s", got)
+	}
+}
+
+func TestHalfOfTheProcessors(t *testing.T) {
+	for all, wanted := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 64: 32} {
+		if got := processors(all); got != wanted {
+			t.Errorf("of %d: %d", all, got)
+		}
+	}
+}
+
+func TestAnIssuerIsAskedMoreAndMoreSeldom(t *testing.T) {
+	for failures, wanted := range map[int]time.Duration{1: 30 * time.Second, 2: time.Minute, 5: 8 * time.Minute, 6: 15 * time.Minute, 1000: 15 * time.Minute} {
+		if got := certificateAgain(failures); got != wanted {
+			t.Errorf("after %d: %v", failures, got)
+		}
 	}
 }
 

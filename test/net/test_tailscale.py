@@ -42,9 +42,9 @@ class Tailnet:
         self.peer = self.node("peer")
         self.env = {"WIPPY_TSNET": folder + "/wippy-tsnet"}
 
-    def node(self, name):
+    def node(self, name, *flags):
         return self.start_rig("tailnet.py", "node", self.folder, "--control", self.control_url, "--authkey", KEY, "--name", name,
-                              "--dir", self.tmp_path / name, inside=self.near)
+                              "--dir", self.tmp_path / name, *flags, inside=self.near)
 
     def entry(self, name="tailnet", **fields):
         base = {"name": name, "kind": "network.tailscale", "hostname": "alpha", "auth_key": KEY, "control_url": self.control_url}
@@ -401,13 +401,129 @@ def test_a_listener_on_the_tailnet_only(wippy, lua, tailnet, slower):
     assert tailnet.outside() == [] and tailnet.net.questions() == []
 
 
-def test_tls_of_the_tailnet_is_never_less(wippy, lua, tailnet):
-    """The node ends TLS under its full name. Nobody here issues certificates: then there is no connection, and none without TLS."""
-    folder = lua.write("local function main() end", overlays=[tailnet.entry()], entries=serving(tailnet, tls={"mode": "auto"}))
-    with wippy.start(folder, "run", "-c", env=tailnet.env, netns=tailnet.near) as running:
-        running.wait_for('address="alpha.tail.test:8080"')
-        assert "error" in tailnet.tell(tailnet.peer, "get", "http://alpha:8080/who")
-        assert "error" in tailnet.tell(tailnet.peer, "get", "https://alpha.tail.test:8080/who")
+class TestCertificatesOfTheTailnet:
+    """`tls.mode: auto`: the node ends TLS under its full name, with a certificate that an ACME server (Pebble) issued; the control server takes the DNS record."""
+
+    SECURE = {"tls": {"mode": "auto"}}
+
+    @pytest.fixture
+    def acme(self, tailnet, request):
+        """.env of a wippy whose sidecar asks Pebble and trusts its root; .directory."""
+        rig = tailnet.start_rig("tailnet.py", "acme", tailnet.folder, *getattr(request, "param", ()), inside=tailnet.near)
+        root = tailnet.tmp_path / "roots.pem"
+        root.write_text(rig.roots)
+        rig.env = {**tailnet.env, "WIPPY_TSNET": self.program(tailnet, rig.directory), "SSL_CERT_FILE": root}
+        return rig
+
+    @staticmethod
+    def program(tailnet, directory):
+        path = tailnet.tmp_path / "with_acme"
+        path.write_text(f"#!/bin/sh\nTS_DEBUG_ACME_DIRECTORY_URL={directory} exec {tailnet.folder}/wippy-tsnet\n")
+        path.chmod(0o755)
+        return path
+
+    def test_the_name_is_certified_once(self, wippy, lua, tailnet, acme, monkeypatch):
+        monkeypatch.setenv("SSL_CERT_FILE", str(acme.env["SSL_CERT_FILE"]))
+        trusting = tailnet.node("trusting")
+        folder = lua.write("local function main() end", overlays=[tailnet.entry()], entries=serving(tailnet, **self.SECURE))
+        keys = []
+        for _ in range(2):
+            with wippy.start(folder, "run", "-c", env=acme.env, netns=tailnet.near) as running:
+                running.wait_for('address="alpha.tail.test:8080"')
+                # Ready is ready: the certificate is there.
+                got = tailnet.tell(trusting, "tls", "alpha:8080", "alpha.tail.test")
+                assert got.get("names") == ["alpha.tail.test"] and "Pebble Root CA" in got["root"], got
+                answer = json.loads(tailnet.tell(trusting, "get", "https://alpha.tail.test:8080/who")["body"])
+                assert answer["identity"]["node"] == "trusting.tail.test", answer
+                assert "error" in tailnet.tell(trusting, "get", "http://alpha:8080/who")
+                running.signal()
+                assert running.wait() == 0
+            keys.append((tailnet.tmp_path / ".wippy/net/tailscale/alpha/certs/alpha.tail.test.crt").read_bytes())
+        assert keys[0] == keys[1]
+        # Of all this, one question left the program: whether the record is there already.
+        assert tailnet.outside() == [] and {q["name"] for q in tailnet.net.questions()} <= {"_acme-challenge.alpha.tail.test"}
+
+    def test_without_a_certificate_there_is_no_listener_until_one_is_issued(self, wippy, lua, tailnet, acme, slower):
+        elsewhere = tailnet.tmp_path / "directory"
+        elsewhere.write_text("https://127.0.0.1:1/dir")
+        self.program(tailnet, f"$(cat {elsewhere})")
+        folder = lua.write("local function main() end", overlays=[tailnet.entry()], entries=serving(tailnet, **self.SECURE))
+        with wippy.start(folder, "run", "-c", env=acme.env, netns=tailnet.near) as running:
+            running.wait_for("no certificate for alpha.tail.test")
+            # And none without TLS.
+            for url in ("http://alpha:8080/who", "https://alpha.tail.test:8080/who"):
+                assert "error" in tailnet.tell(tailnet.peer, "get", url)
+            # It is asked for again, of a sidecar that finds its issuer.
+            elsewhere.write_text(acme.directory)
+            [pid] = sidecars(running.proc.pid)
+            os.kill(pid, signal.SIGKILL)
+            running.wait_for('address="alpha.tail.test:8080"', 30 * slower)
+
+    @pytest.mark.parametrize("acme", [["--delay", "4s"]], indirect=True)
+    def test_an_issuer_that_takes_its_time_is_asked_once(self, wippy, lua, tailnet, acme, slower):
+        lifecycle = {"auto_start": True, "start_timeout": "1s", "restart": {"initial_delay": "500ms", "max_delay": "500ms"}}
+        folder = lua.write("local function main() end", overlays=[tailnet.entry()], entries=serving(tailnet, lifecycle=lifecycle, **self.SECURE))
+        with wippy.start(folder, "run", "-c", env=acme.env, netns=tailnet.near) as running:
+            running.wait_for("service start timed out")
+            running.wait_for('address="alpha.tail.test:8080"', 30 * slower)
+        assert tailnet.tell(acme, "orders") == {"orders": 1}
+
+    def test_a_tailnet_that_issues_none_says_how_to_change_that(self, wippy, lua, tailnet, start_rig):
+        control = start_rig("tailnet.py", "control", tailnet.folder, "--authkey", KEY, "--https=false", inside=tailnet.near)
+        folder = lua.write("local function main() end", overlays=[tailnet.entry(control_url=control.control_url)],
+                           entries=serving(tailnet, **self.SECURE))
+        with wippy.start(folder, "run", "-c", env=tailnet.env, netns=tailnet.near) as running:
+            running.wait_for("this tailnet issues no certificates: enable MagicDNS and HTTPS")
+
+
+class TestExitNode:
+    """A third node stands for the rest of the world; what would leave this machine by another way is seen."""
+
+    @pytest.fixture
+    def beyond(self, tailnet, start_rig):
+        server = start_rig("what_is_my_address.py", inside=tailnet.near)
+        exit_node = tailnet.node("exit", "--exit", f"127.0.0.1:{server.port}", "--names", "127.0.0.53")
+        assert tailnet.tell(tailnet.control, "route", "exit", "0.0.0.0/0", "::/0") == {}
+        return exit_node
+
+    def test_addresses_and_names_go_through_it(self, lua, tailnet, beyond):
+        urls = ["http://203.0.113.9/", "http://outside.example/", "http://peer/", "http://none.tail.test/"]
+        r = lua(asking(*urls), netns=tailnet.near, env=tailnet.env, overlays=[tailnet.entry(exit_node="exit")], timeout=60)
+        got = [(v.get("status"), v.get("code")) for v in r.values]
+        assert got == [(200, None), (200, None), (200, None), (None, "tailscale_no_such_host")], r
+        seen = tailnet.tell(beyond, "seen")
+        assert seen == {"flows": ["203.0.113.9:80"] * 2, "asked": ["outside.example."]}, seen
+        assert tailnet.outside() == [] and tailnet.net.questions() == []
+
+    def test_when_it_is_gone_nothing_goes_another_way(self, wippy, lua, tailnet, beyond, slower):
+        code = """
+local function both(timeout)
+  for _, url in ipairs({ "http://203.0.113.9/", "http://outside.example/" }) do
+    say(ask(url, { overlay_network = "app:tailnet", timeout = timeout, headers = { Connection = "close" } }))
+  end
+end
+local function main()
+  both("10s")
+  io.print("up")
+  time.sleep("2s")
+  both("2s")
+end
+"""
+        with wippy.start(lua.write(code, overlays=[tailnet.entry(exit_node="exit", strict=False)]), "run", "go", env=tailnet.env,
+                         netns=tailnet.near) as running:
+            running.wait_for("up", 30 * slower)
+            beyond.proc.kill()
+            running.wait(60 * slower)
+        values = [json.loads(line) for line in running.stdout if line.startswith("{")]
+        assert [v.get("status") for v in values] == [200, 200, None, None], values
+        assert all(v["code"].startswith("tailscale_") for v in values[2:]), values
+        assert tailnet.outside() == [] and tailnet.net.questions() == []
+
+    def test_one_that_is_none_is_said_and_not_passed_by(self, wippy, lua, tailnet, slower):
+        code = asking("http://203.0.113.9/", "http://outside.example/", "http://peer/")
+        r = lua(code, netns=tailnet.near, env=tailnet.env, overlays=[tailnet.entry(exit_node="peer", strict=False)], timeout=60)
+        assert [(v.get("status"), v.get("code")) for v in r.values] == [(None, "tailscale_not_on_tailnet")] * 2 + [(200, None)], r
+        assert tailnet.outside() == [] and tailnet.net.questions() == []
 
 
 def test_nobody_else_speaks_through_the_node(wippy, lua, tailnet):

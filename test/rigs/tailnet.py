@@ -4,14 +4,16 @@
     tailnet.py build DIRECTORY                        build wippy-tsnet and the counterpart into DIRECTORY (minutes the first time)
     tailnet.py control DIRECTORY [--authkey KEY]      {"control_url", "authkey", "domain"}
     tailnet.py node DIRECTORY --control URL --authkey KEY --name NAME --dir STATE     {"name", "address"}
+    tailnet.py acme DIRECTORY                         {"directory", "roots"}
 
-The last two become that program: what they print and understand is in tailnet/control.go and tailnet/node.go. They want a network with an interface
+`node --names ADDRESS` gets a resolv.conf of its own, with that name server. The last three become that program: what they print and understand is in tailnet/control.go and tailnet/node.go. They want a network with an interface
 that has another address than the loopback's, best a namespace of their own (netns.py).
 """
 import json
 import os
 import subprocess
 import sys
+import tempfile
 
 import rig
 
@@ -36,7 +38,13 @@ def main():
         print(json.dumps(build(directory)), flush=True)
         return
     program = os.path.join(directory, "tailnet")
-    os.execv(program, [program, mode, *[a.replace("--", "-", 1) if a.startswith("--") else a for a in rest]])
+    command = [program, mode, *[a.replace("--", "-", 1) if a.startswith("--") else a for a in rest]]
+    if "--names" in rest:
+        with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as f:
+            f.write(f"nameserver {rest[rest.index('--names') + 1]}\n")
+        lay = 'mount --bind "$1" /etc/resolv.conf && rm "$1" && shift && exec "$@"'
+        command = ["unshare", "-m", "sh", "-c", lay, "sh", f.name, *command]
+    os.execvp(command[0], command)
 
 
 if __name__ == "__main__":

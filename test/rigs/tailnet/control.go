@@ -18,10 +18,11 @@ import (
 	"tailscale.com/types/key"
 )
 
-// control keeps nodes in memory and takes one auth key. Its commands: nodes | expire | unexpire | route NODE PREFIX
+// control keeps nodes in memory and takes one auth key. Its commands: nodes | expire | unexpire | route NODE PREFIX...
 func control() {
 	authKey := flag.String("authkey", "", "the only key that is accepted (empty: any)")
 	domain := flag.String("domain", "tail.test", "what full names end with")
+	https := flag.Bool("https", true, "nodes may have certificates for their names; without it they also learn nothing of each other")
 	flag.Parse()
 	log.SetOutput(io.Discard)
 	logf := func(string, ...any) {}
@@ -45,6 +46,18 @@ func control() {
 			}},
 		}}},
 	}
+	if !*https {
+		c.AltMapStream = func(ctx context.Context, w testcontrol.MapStreamWriter, req *tailcfg.MapRequest) {
+			m, err := c.MapResponse(req)
+			if err != nil || m == nil {
+				return
+			}
+			m.DNSConfig.CertDomains = nil
+			if w.SendMapMessage(m) == nil && req.Stream {
+				<-ctx.Done()
+			}
+		}
+	}
 	go http.Serve(ln, c)
 	say(map[string]any{"control_url": c.ExplicitBaseURL, "authkey": *authKey, "domain": *domain})
 
@@ -61,7 +74,11 @@ func control() {
 		case "route":
 			for _, n := range c.AllNodes() {
 				if strings.HasPrefix(n.Name, words[1]+".") {
-					c.SetSubnetRoutes(n.Key, []netip.Prefix{netip.MustParsePrefix(words[2])})
+					var routes []netip.Prefix
+					for _, w := range words[2:] {
+						routes = append(routes, netip.MustParsePrefix(w))
+					}
+					c.SetSubnetRoutes(n.Key, routes)
 					return struct{}{}
 				}
 			}

@@ -1,5 +1,5 @@
 // Command tailnet is a whole tailnet on one machine, for tests: `tailnet control` is the control server, a DERP relay and a STUN server on 127.0.0.1,
-// `tailnet node` a plain tsnet node that serves and asks. Both print one line of JSON when ready, take commands a line on standard input, and end with it.
+// `tailnet node` a plain tsnet node that serves and asks, `tailnet acme` a certificate authority. Each prints one line of JSON when ready, takes commands a line on standard input, and ends with it.
 //
 // tsnet wants an interface with an address that is not the loopback's, or it waits for ever.
 package main
@@ -14,7 +14,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: tailnet control|node [flags]")
+		fmt.Fprintln(os.Stderr, "usage: tailnet control|node|acme [flags]")
 		os.Exit(2)
 	}
 	mode := os.Args[1]
@@ -24,6 +24,8 @@ func main() {
 		control()
 	case "node":
 		node()
+	case "acme":
+		acme()
 	default:
 		fmt.Fprintln(os.Stderr, "no such mode:", mode)
 		os.Exit(2)

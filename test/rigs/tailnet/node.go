@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"flag"
 	"io"
@@ -24,11 +25,15 @@ import (
 //	load URL COUNT CONCURRENCY new  each with a connection of its own, which the client closes first: plain tsnet loses one in a hundred
 //	                                for a minute when the server does
 //	listen PORT                     one more port: {}
+//	seen                            of an exit node: {"flows": ["ip:port"], "asked": [names]}
+//	tls ADDRESS NAME                shake hands: {"names", "root"} of the certificate, which has to lead to one of the system's roots (SSL_CERT_FILE)
 func node() {
 	controlURL := flag.String("control", "", "control server")
 	authKey := flag.String("authkey", "", "")
 	name := flag.String("name", "peer", "host name")
 	dir := flag.String("dir", "", "state directory")
+	exit := flag.String("exit", "", "be an exit node: whatever is dialled through it ends at this host:port")
+	names := flag.String("names", "", "of an exit node: answer names at this address, port 53")
 	flag.Parse()
 	envknob.SetNoLogsNoSupport()
 	envknob.Setenv("TS_DISABLE_PORTMAPPER", "1")
@@ -60,6 +65,13 @@ func node() {
 		return err
 	}
 	must(serve("80"))
+	beyond := &outside{target: *exit}
+	if *exit != "" {
+		must(beyond.offer(srv, st.TailscaleIPs))
+	}
+	if *names != "" {
+		must(beyond.serveNames(*names))
+	}
 	say(map[string]any{"name": st.Self.DNSName, "address": st.TailscaleIPs[0]})
 
 	commands(func(words []string) any {
@@ -68,6 +80,10 @@ func node() {
 			return get(clientOver(srv.Dial), words[1])
 		case "load":
 			return load(srv.Dial, words[1:])
+		case "seen":
+			return beyond.seen()
+		case "tls":
+			return handshake(srv.Dial, words[1], words[2])
 		case "listen":
 			if err := serve(words[1]); err != nil {
 				return failure{err.Error()}
@@ -76,6 +92,23 @@ func node() {
 		}
 		return failure{"no such command"}
 	})
+}
+
+// handshake tells what the certificate says that a server shows for NAME.
+func handshake(dial dialer, address, name string) any {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	raw, err := dial(ctx, "tcp", address)
+	if err != nil {
+		return failure{err.Error()}
+	}
+	defer raw.Close()
+	c := tls.Client(raw, &tls.Config{ServerName: name})
+	if err := c.HandshakeContext(ctx); err != nil {
+		return failure{err.Error()}
+	}
+	chain := c.ConnectionState().VerifiedChains[0]
+	return map[string]any{"names": chain[0].DNSNames, "root": chain[len(chain)-1].Subject.CommonName}
 }
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
