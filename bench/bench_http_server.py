@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""The HTTP server beside others, on this machine: a Lua handler that says hello, JSON in and out, a file of 1 MB, latency, two workers, idle connections.
+"""The HTTP server beside others, on this machine: a Lua handler that says hello, JSON in and out, files of 4 KB and 1 MB, latency, two workers, idle connections.
 
 Peers: nginx with its Lua module (its JSON row needs lua-cjson), Go's net/http with a pool of gopher-lua states, and a bare epoll loop in C. What is not
 installed is left out. All serve with WORKERS threads (default 1). The servers take turns for ROUNDS (default 3) rounds of SECONDS (default 5) of wrk with
 64 connections; a ratio is the median of the rounds' ratios, by the clock and, which a busy machine disturbs less, by processor time of the server. For
-latency, every server gets the same requests a second, half of what the slowest of them can do; IDLE (default 10000) connections sit after one request
+latency, every server gets the same requests a second, half of what the slowest of them can do, from one thread on time; IDLE (default 10000) connections sit after one request
 each. WIPPY_BIN is the program to measure.
+
+Latency is measured twice: as the machine schedules, where each row also says for how long the server's threads were ready to run and had no processor, and,
+where this may ask for it (root), with the server and the client in real time (SCHED_FIFO), so that what else runs, the client included, does not count.
+REAL_TIME=1 measures everything so, for a machine that others use; they wait meanwhile.
 """
 import contextlib
 import json
@@ -25,6 +29,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SECONDS = int(os.environ.get("SECONDS", "5"))
 WORKERS = int(os.environ.get("WORKERS", "1"))
 IDLE = int(os.environ.get("IDLE", "10000"))
+REAL_TIME = ["chrt", "-f", "1"] if os.environ.get("REAL_TIME") else []
 WIPPY = os.environ.get("WIPPY_BIN", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "wippy"))
 LUA_MODULES = ("/usr/lib/nginx/modules/ndk_http_module.so", "/usr/lib/nginx/modules/ngx_http_lua_module.so")
 CJSON = ("/usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so", "/usr/lib/aarch64-linux-gnu/lua/5.1/cjson.so")
@@ -88,11 +93,12 @@ class Servers:
     def __init__(self, folder):
         self.folder, self.processes, self.ports = folder, {}, {}
         os.makedirs(f"{folder}/files")
-        with open(f"{folder}/files/big.bin", "wb") as f:
-            f.write(bytes(range(256)) * 4096)
+        for name, times in (("big.bin", 4096), ("small.bin", 16)):
+            with open(f"{folder}/files/{name}", "wb") as f:
+                f.write(bytes(range(256)) * times)
 
     def start(self, name, command, port, cwd=None, env=None):
-        p = subprocess.Popen(command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        p = subprocess.Popen(REAL_TIME + command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.processes[name] = p
         wait_for(port, p)
         self.ports[name] = port
@@ -134,7 +140,7 @@ class Servers:
             shutil.copy(f"{HERE}/{name}", f"{self.folder}/go")
         if subprocess.run(["go", "build", "-o", "peer", "."], cwd=f"{self.folder}/go", env=dict(os.environ, GOFLAGS="-mod=mod")).returncode == 0:
             port = free_port()
-            self.start(GO, [f"{self.folder}/go/peer", "serve", str(port)], port, env=dict(os.environ, GOMAXPROCS=str(WORKERS)))
+            self.start(GO, [f"{self.folder}/go/peer", str(port)], port, env=dict(os.environ, GOMAXPROCS=str(WORKERS)))
 
     def start_bare(self):
         if shutil.which("cc"):
@@ -178,7 +184,7 @@ def processor(servers, name):
 def rate(servers, name, path, script=None):
     """Requests a second, and how many it would have been for each second of processor time."""
     before = processor(servers, name)
-    out = subprocess.run(["wrk", "-t1", "-c64", f"-d{SECONDS}s", *(["-s", script] if script else []), f"http://127.0.0.1:{servers.ports[name]}{path}"],
+    out = subprocess.run([*REAL_TIME, "wrk", "-t1", "-c64", f"-d{SECONDS}s", *(["-s", script] if script else []), f"http://127.0.0.1:{servers.ports[name]}{path}"],
                          capture_output=True, text=True, check=True).stdout
     if "Socket errors" in out or "Non-2xx" in out and path != "/none":
         print(out, file=sys.stderr)
@@ -202,22 +208,50 @@ def compare(servers, title, rows, script=None):
     return {label: statistics.median(r[i][0] for r in rounds) for i, (label, _, _) in enumerate(rows)}
 
 
+def waited(servers, name):
+    """Seconds its threads were ready to run, but did not."""
+    total = 0
+    for pid in servers.family(name):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[1]) / 1e9
+    return total
+
+
+def schedule(servers, names, *policy):
+    """Whether all threads of the servers could be given it."""
+    return all(subprocess.run(["chrt", "-a", *policy, "-p", "1" if "-f" in policy else "0", str(pid)], stderr=subprocess.DEVNULL).returncode == 0
+               for name in names for pid in servers.family(name))
+
+
+def pace(servers, name, at, *before):
+    """50, 99, 99.9 % and all stay under so many microseconds; how late the client was (99 %); the part of the time its threads waited."""
+    waits = waited(servers, name)
+    out = subprocess.run([*before, f"{servers.folder}/pace", str(servers.ports[name]), "/hello", str(at), str(SECONDS)], capture_output=True, text=True,
+                         check=True).stdout.split()
+    return [*map(float, out[:4]), float(out[5]), (waited(servers, name) - waits) / SECONDS * 100]
+
+
 def latencies(servers, rates):
-    names = [n for n in (OURS, NGINX, GO) if n in servers.ports]
-    if GO not in servers.ports:
-        return
+    names = [n for n in (OURS, NGINX, GO, BARE) if n in servers.ports]
     at = min(rates[n] for n in names) / 2
-    rounds = []
-    for _ in range(ROUNDS):
-        rounds.append({n: [float(t) for t in subprocess.run(
-            [f"{servers.folder}/go/peer", "pace", f"http://127.0.0.1:{servers.ports[n]}/hello", str(at), str(SECONDS)], capture_output=True, text=True,
-            check=True).stdout.split()] for n in names})
-    for n in names:
-        p50, p99, p999 = (statistics.median(r[n][i] for r in rounds) for i in range(3))
-        line = f"{'latency':10} {n:20} p50 {p50:7.0f} us, p99 {p99:7.0f} us, p99.9 {p999:7.0f} us at {at:.0f} requests/s"
-        if n != OURS:
-            line += "   wippy / it: " + ", ".join(f"{statistics.median(r[OURS][i] / r[n][i] for r in rounds):.2f}" for i in range(3))
-        print(line, flush=True)
+    if not shutil.which("cc"):
+        return
+    subprocess.run(["cc", "-O2", "-o", f"{servers.folder}/pace", f"{HERE}/pace.c"], check=True)
+    for title, before in ([] if REAL_TIME else [("latency", [])]) + [("real time", ["chrt", "-f", "2"])]:
+        if before and not (shutil.which("chrt") and schedule(servers, names, "-f")):
+            print(f"{title:10} left out: it takes chrt, and the right to use it")
+            continue
+        rounds = [{n: pace(servers, n, at, *before) for n in names} for _ in range(ROUNDS + 1)][1:]  # the first warms
+        if before and not REAL_TIME:
+            schedule(servers, names, "-o")
+        for n in names:
+            p50, p99, p999, most, late, waits = (statistics.median(r[n][i] for r in rounds) for i in range(6))
+            line = (f"{title:10} {n:20} p50 {p50:7.0f} us, p99 {p99:7.0f}, p99.9 {p999:7.0f}, all {most:7.0f} at {at:.0f} requests/s; "
+                    f"no processor {waits:.1f} % of the time, client late {late:.0f} us (p99)")
+            if n != OURS:
+                line += "   wippy / it: " + ", ".join(f"{statistics.median(r[OURS][i] / r[n][i] for r in rounds):.2f}" for i in range(3))
+            print(line, flush=True)
 
 
 def idle(servers):
@@ -252,7 +286,8 @@ def main():
                                                ("no handler (404)", OURS, "/none")])
             compare(servers, "JSON", [(OURS, OURS, "/json"), *([(NGINX, NGINX, "/json")] if any(map(os.path.exists, CJSON)) else []), (GO, GO, "/json")],
                     f"{folder}/post.lua")
-            compare(servers, "1 MB", [(OURS, OURS, "/files/big.bin"), (NGINX, NGINX, "/files/big.bin")])
+            for size, name in (("4 KB", "small"), ("1 MB", "big")):
+                compare(servers, size, [(n, n, f"/files/{name}.bin") for n in (OURS, NGINX)])
             latencies(servers, rates)
             idle(servers)
             if WORKERS == 1:

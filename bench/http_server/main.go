@@ -1,18 +1,12 @@
-// serve PORT: net/http in front of a pool of gopher-lua states; each request runs a Lua function.
-// pace URL RATE SECONDS: sends RATE requests a second over 64 connections, whether or not answers come, and prints the latencies that 50, 99 and
-// 99.9 % of the requests stay under, in microseconds, counted from when each was due.
+// peer PORT: net/http in front of a pool of gopher-lua states; each request runs a Lua function.
 package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"sort"
-	"strconv"
 	"sync"
-	"time"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -92,46 +86,6 @@ func serve(port string) {
 	panic(http.ListenAndServe("127.0.0.1:"+port, nil))
 }
 
-func pace(url string, rate, seconds float64) {
-	const connections = 64
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}}
-	begin, every := time.Now(), time.Duration(float64(time.Second)*connections/rate)
-	var all []float64
-	var lock sync.Mutex
-	var wait sync.WaitGroup
-	for c := 0; c < connections; c++ {
-		wait.Add(1)
-		go func(c int) {
-			defer wait.Done()
-			var took []float64
-			due := begin.Add(every * time.Duration(c) / connections)
-			for ; due.Sub(begin).Seconds() < seconds; due = due.Add(every) {
-				time.Sleep(time.Until(due))
-				answer, err := client.Get(url)
-				if err != nil {
-					panic(err)
-				}
-				io.Copy(io.Discard, answer.Body)
-				answer.Body.Close()
-				took = append(took, float64(time.Since(due).Microseconds()))
-			}
-			lock.Lock()
-			all = append(all, took...)
-			lock.Unlock()
-		}(c)
-	}
-	wait.Wait()
-	sort.Float64s(all)
-	for _, part := range []float64{0.5, 0.99, 0.999} {
-		fmt.Println(all[int(part*float64(len(all)-1))])
-	}
-}
-
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == "serve" {
-		serve(os.Args[2])
-	}
-	rate, _ := strconv.ParseFloat(os.Args[3], 64)
-	seconds, _ := strconv.ParseFloat(os.Args[4], 64)
-	pace(os.Args[2], rate, seconds)
+	serve(os.Args[1])
 }
