@@ -53,6 +53,7 @@ class Rig:
             cmd = ["ip", "netns", "exec", inside, *cmd]
         self.name = script
         self.log_path = None
+        self.talking = threading.Lock()
         self.stderr = tempfile.TemporaryFile("w+")
         self.proc = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr,
                                      env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
@@ -85,9 +86,10 @@ class Rig:
 
     def say(self, words):
         """A command on the rig's standard input, obeyed when this returns."""
-        self.proc.stdin.write(words.encode() + b"\n")
-        self.proc.stdin.flush()
-        answer = json.loads(self.proc.stdout.readline())
+        with self.talking:
+            self.proc.stdin.write(words.encode() + b"\n")
+            self.proc.stdin.flush()
+            answer = json.loads(self.proc.stdout.readline())
         assert answer == {"done": words}, answer
 
     def said(self):
@@ -220,9 +222,9 @@ def microsocks():
 # -- Tor -----------------------------------------------------------------------------------------------------------------
 
 class Tor:
-    """The private Tor network: .socks, .control; its exits know all names under exit-only.test (127.0.0.1), nobody else does.
+    """The private Tor network: .socks, .socks_socket, .control; its exits know all names under exit-only.test (127.0.0.1), nobody else does.
 
-    .second: a second client ({"socks", "control", "cookie", "password", "socket"}), which .say("kill second"), "start second", "stop second"
+    .second: a second client ({"socks", "socks_socket", "control", "cookie", "password", "socket"}), which .say("kill second"), "start second", "stop second"
     and "go second" are about.
     """
 
@@ -242,6 +244,7 @@ class Tor:
     def wait_ready(self):
         self.rig.wait_ready(260)
         self.socks, self.control, self.second = self.rig.socks, self.rig.control, self.rig.second
+        self.socks_socket = self.rig.socks_socket
         return self
 
     def say(self, words):
@@ -296,7 +299,8 @@ class ControlReader:
 
 
 class I2p:
-    """The private I2P network: .sam, the ports of its two bridges; .cut(n) makes one vanish, .mend(n) brings it back."""
+    """The private I2P network: .sam, the ports of its four bridges; .cut(n) makes one vanish, .mend(n) brings it back; .kill(n) kills the
+    router behind it, .start(n) starts that again."""
 
     def __init__(self, _directory):
         self.rig = Rig("i2p_network.py", "--timeout", 240)
@@ -314,6 +318,12 @@ class I2p:
 
     def mend(self, n):
         self.rig.say(f"mend {n}")
+
+    def kill(self, n):
+        self.rig.say(f"kill {n}")
+
+    def start(self, n):
+        self.rig.say(f"start {n}")
 
 
 # Networks that need half a minute and more: each is begun once a run, early, when any test wants it.
@@ -512,24 +522,32 @@ def wippy():
 LOCK = "directories:\n    modules: .wippy\n    src: ./src\n"
 
 
+@pytest.fixture(scope="session")
+def project_in():
+    """project_in(folder): as `project`, in a folder of one's own."""
+    def make(folder):
+        def write(files):
+            files = dict(files)
+            if not (folder / "wippy.lock").exists():
+                files.setdefault("wippy.lock", LOCK)
+            for name, content in files.items():
+                if content is None:
+                    continue
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(content, bytes):
+                    path.write_bytes(content)
+                else:
+                    path.write_text(content, encoding="utf-8")
+            return folder
+        return write
+    return make
+
+
 @pytest.fixture
-def project(tmp_path):
+def project(project_in, tmp_path):
     """project({"src/_index.yaml": text, ...}) -> the project's folder; a second call adds to it."""
-    def write(files):
-        files = dict(files)
-        if not (tmp_path / "wippy.lock").exists():
-            files.setdefault("wippy.lock", LOCK)
-        for name, content in files.items():
-            if content is None:
-                continue
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, bytes):
-                path.write_bytes(content)
-            else:
-                path.write_text(content, encoding="utf-8")
-        return tmp_path
-    return write
+    return project_in(tmp_path)
 
 
 @pytest.fixture

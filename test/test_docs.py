@@ -215,12 +215,41 @@ def test_every_kind_is_listed(wippy, project):
     assert "http.service" in kinds and kinds == listed
 
 
+def test_every_field_of_a_network_is_listed():
+    drivers = {}
+    for f in (TOP / "src/overlay").glob("*/*.c"):
+        text = f.read_text(encoding="utf-8")
+        kind = re.search(r'\.kind = "(network\.\w+)"', text)
+        if kind:
+            drivers[kind.group(1)] = {name for words in re.findall(r"fields\[\] = \{(.*?)NULL", text, re.S) for name in re.findall(r'"(\w+)"', words)}
+    assert "password" in drivers["network.socks5"] and "persistent" in drivers["network.i2p"]
+    listed = {}
+    for line in (GUIDE / "registry.md").read_text(encoding="utf-8").splitlines():
+        if re.match(r"\| `network\.\w", line):
+            kind, _, fields = line.strip("| ").split(" | ")
+            listed[kind.strip("`")] = {w for w in re.findall(r"`(\w+)`", fields) if not w.startswith("_")}
+    assert listed == drivers
+
+
 def test_every_action_is_listed():
     asked = re.compile(r'allow\w*\s*\([^;{]*?"([a-z_]+(?:\.[a-z_]+)+)"')
     actions = {a for room in ("bind", "service") for f in (TOP / "src" / room).glob("*.c") for a in asked.findall(f.read_text(encoding="utf-8"))}
     listed = set(first_cells("security.md", "All actions"))
     assert "network.select" in actions
     assert actions - listed == set()
+
+
+def test_every_code_is_listed():
+    """err:details().code of what goes wrong on the network. Tor's control port has codes of its own, which end in logs."""
+    files = [f for room in ("net", "overlay", "http") for f in (TOP / "src" / room).rglob("*.c") if f.parent.name != "tor"]
+    text = "\n".join(f.read_text(encoding="utf-8") for f in [*files, TOP / "src/bind/current.c"])
+    # Given with err_code(), to a helper that ends in it, or in the tables of replies.
+    found = set(re.findall(r'err_code\([^;"]*"(\w+)"\)', text)) | set(re.findall(r'\bfail\w*\(\w+, (?:ERR_\w+, )?"([a-z]\w+)"', text))
+    found |= set(re.findall(r'"((?:connect|socks|i2p|tailscale|overlay)_[a-z0-9_]*[a-z0-9])"', text))
+    listed = set(first_cells("network.md", "Errors"))
+    assert "connect_refused" in listed
+    assert found - listed - {"no_auto_tls", "overlay_network"} == set()
+    assert {c for c in listed if f'"{c}"' not in text} == set()
 
 
 def test_every_configuration_key_is_listed():

@@ -10,16 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from web import Answer as PlainAnswer
+from web import Stream, free_port
+from web import Web as PlainWeb
+
 PROGRAMS = Path(__file__).parent / "lua" / "web"
 NO_REQUEST = {"kind": "Internal", "message": "no HTTP request context found", "retryable": False}
 NOT_READ = {"kind": "Internal", "message": "failed to read body", "retryable": False}
 TOO_LARGE = {"kind": "Invalid", "message": "request body too large", "retryable": False}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def is_open(port):
@@ -28,69 +26,23 @@ def is_open(port):
     return False
 
 
-class Answer:
-    def __init__(self, status, reason, fields, body):
-        self.status, self.reason, self.fields, self.body = status, reason, fields, body
-
+class Answer(PlainAnswer):
     def __getitem__(self, name):
         """All values of a field, joined; None when absent."""
-        return ", ".join(v for k, v in self.fields if k.lower() == name.lower()) or None
-
-    def json(self):
-        return json.loads(self.body)
-
-    def __repr__(self):
-        return f"{self.status} {self.fields} {self.body[:2000]!r}"
+        return ", ".join(self.all(name)) or None
 
 
-class Connection:
+class Connection(Stream):
     """A connection that sends what it is told and reads answers one by one."""
 
     def __init__(self, port, receive_buffer=None):
-        self.sock = socket.socket()
-        if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.settimeout(20)
-        self.sock.connect(("127.0.0.1", port))
-        self.data = b""
+        super().__init__(PlainWeb(port, None, 20).connect(receive_buffer))
 
     def send(self, data):
         self.sock.sendall(data.encode() if isinstance(data, str) else data)
 
-    def more(self):
-        chunk = self.sock.recv(65536)
-        self.data += chunk
-        return bool(chunk)
-
-    def until(self, mark):
-        while mark not in self.data:
-            assert self.more(), f"closed before {mark!r}: {self.data!r}"
-        found, self.data = self.data.split(mark, 1)
-        return found
-
-    def exactly(self, n):
-        while len(self.data) < n:
-            assert self.more(), f"closed before {n} bytes: {self.data!r}"
-        found, self.data = self.data[:n], self.data[n:]
-        return found
-
-    def rest(self):
-        while self.more():
-            pass
-        found, self.data = self.data, b""
-        return found
-
     def head(self):
-        lines = self.until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-        m = re.fullmatch(r"HTTP/1\.[01] (\d{3}) (.*)", lines[0])
-        assert m, lines[0]
-        return Answer(int(m[1]), m[2], [tuple(line.split(": ", 1)) if ": " in line else (line.rstrip(":"), "") for line in lines[1:]], b"")
-
-    def chunk(self):
-        """The next chunk of a chunked body; b"" for the last."""
-        data = self.exactly(int(self.until(b"\r\n"), 16))
-        assert self.exactly(2) == b"\r\n"
-        return data
+        return Answer(self.until(b"\r\n\r\n") + b"\r\n\r\n", "HEAD")
 
     def answer(self, head=False):
         a = self.head()
@@ -114,9 +66,6 @@ class Connection:
     def is_closed(self):
         """Does the peer close now?"""
         return not self.more()
-
-    def close(self):
-        self.sock.close()
 
 
 class Web:

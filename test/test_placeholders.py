@@ -41,8 +41,8 @@ FIELDS = {
     "template.set": ({"engine": NOBODY}),
     "terminal.host": ({"hide_logs": NOBODY}),
 }
-# They live in the registry only: data that nobody reads at start.
-UNREAD = {"ns.definition", "ns.dependency", "ns.requirement", "registry.entry"}
+# They live in the registry only, or nowhere (`network`): data that nobody reads at start.
+UNREAD = {"network", "ns.definition", "ns.dependency", "ns.requirement", "registry.entry"}
 
 BASE = [
     {"name": "terminal", "kind": "terminal.host", "lifecycle": {"auto_start": True}},

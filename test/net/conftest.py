@@ -114,6 +114,12 @@ def lua(wippy, project):
 
 
 @pytest.fixture(scope="session")
+def lua_in(wippy, project_in):
+    """lua_in(folder): as `lua`, in a folder of one's own; for programs that run side by side."""
+    return lambda folder: Lua(wippy, project_in(folder))
+
+
+@pytest.fixture(scope="session")
 def overlay():
     def make(name, port, host="127.0.0.1", **fields):
         return {"name": name, "kind": "network.socks5", "host": host, "port": port, **fields}

@@ -2,11 +2,10 @@
 import base64
 import json
 import os
-import socket
 import struct
 import urllib.parse
 
-from web import Answer
+from web import Answer, Stream
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -17,47 +16,11 @@ def target(path, header=None, **query):
     return path + "?" + urllib.parse.urlencode(query)
 
 
-class Stream:
-    """A socket with a buffer."""
-
-    def __init__(self, web, receive_buffer=None):
-        self.sock = web.connect(receive_buffer)
-        self.data = b""
-
-    def more(self):
-        chunk = self.sock.recv(65536)
-        self.data += chunk
-        return bool(chunk)
-
-    def until(self, mark):
-        while mark not in self.data:
-            assert self.more(), f"closed before {mark!r}: {self.data[-300:]!r}"
-        found, self.data = self.data.split(mark, 1)
-        return found
-
-    def exactly(self, n):
-        while len(self.data) < n:
-            assert self.more(), f"closed before {n} bytes: {self.data[-300:]!r}"
-        found, self.data = self.data[:n], self.data[n:]
-        return found
-
-    def reset(self):
-        """Vanish: the peer gets RST."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.sock.close()
-
-
 class WebSocket(Stream):
     """WebSocket(web, "/connect?...", "Origin: ...") is open, or .answer says why not."""
 
     def __init__(self, web, path, *fields, receive_buffer=None):
-        super().__init__(web, receive_buffer)
+        super().__init__(web.connect(receive_buffer))
         key = base64.b64encode(os.urandom(16)).decode()
         head = [f"GET {path} HTTP/1.1", "Host: web.test", "Upgrade: websocket", "Connection: keep-alive, Upgrade",
                 "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", *fields]
@@ -108,7 +71,7 @@ class Events(Stream):
     """Events(web, "/connect?...") is a stream, or .answer with its .body says why not."""
 
     def __init__(self, web, path, *fields, receive_buffer=None, method="GET"):
-        super().__init__(web, receive_buffer)
+        super().__init__(web.connect(receive_buffer))
         head = [f"{method} {path} HTTP/1.1", "Host: web.test", "Accept: text/event-stream", *fields]
         self.sock.sendall("\r\n".join(head).encode("latin-1") + b"\r\n\r\n")
         head = self.until(b"\r\n\r\n")
@@ -119,8 +82,7 @@ class Events(Stream):
             self.body = self.exactly(int(self.answer["Content-Length"] or 0))
 
     def chunk(self):
-        data = self.exactly(int(self.until(b"\r\n"), 16))
-        assert self.exactly(2) == b"\r\n"
+        data = super().chunk()
         self.over = not data
         return data
 

@@ -316,6 +316,20 @@ def test_a_slow_reader_and_one_that_leaves(web):
     assert a.status == 206 and a.whole and BIG[1500000:3000000] in a.body
 
 
+def test_a_long_pipeline(web):
+    """Files that are answered at once, and that do not fit into what the system takes, in one breath."""
+    order = [(b"hello.txt", b"hello, world\n"), (b"alphabet.bin", ALPHABET), (b"sub/", b"<p>index of sub</p>"), (b"page", FILES["public/page"]),
+             (b"app.js", SCRIPT), (b"big.bin", BIG)] * 6
+    end = b"GET /files/none HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    data = web.raw(b"".join(b"GET /files/%s HTTP/1.1\r\nHost: h\r\n\r\n" % name for name, _ in order) + end)
+    for name, body in order:
+        head, _, data = data.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), (name, head)
+        assert data[:len(body)] == body, name
+        data = data[len(body):]
+    assert Answer(data, "GET").status == 404
+
+
 def test_many_at_once(web):
     socks = [web.connect() for _ in range(60)]
     for i, s in enumerate(socks):

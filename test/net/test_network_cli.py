@@ -1,12 +1,14 @@
 """`wippy network`, and what a program tells about its overlays: their states, events, metrics, and the way of each connection."""
 import json
 import os
+import re
 import socket
 import stat
 import threading
 
 import pytest
-from web import serving
+from test_tailscale import programs  # noqa: F401 (a fixture)
+from web import serving, write_project
 
 
 def status_of(wippy, folder, *args):
@@ -168,6 +170,16 @@ def test_questions_to_a_running_program_are_bounded(wippy, lua, overlay, nobody)
         assert program.wait() == 0
 
 
+def test_a_start_that_takes_too_long_says_what_it_waits_for(wippy, peer, tmp_path):
+    """A bridge that never answers."""
+    entries = [{"name": "i2p", "kind": "network.i2p", "host": "127.0.0.1", "port": peer(stalls).port},
+               {"name": "web", "kind": "http.service", "addr": ":80", "network": "app:i2p", "lifecycle": {"auto_start": True, "start_timeout": "700ms"}}]
+    with wippy.start(write_project(tmp_path, entries), "run", "-c") as program:
+        program.wait_for('the server waits for its network  server="app:web"  network="app:i2p"  state="starting"  reason="the first session is being made')
+        program.signal()
+        program.wait()
+
+
 # -- check -----------------------------------------------------------------------------------------------------------------
 
 def test_check_reaches_its_target(wippy, lua, overlay, site, microsocks):
@@ -201,11 +213,72 @@ def test_check_of_a_dead_proxy_and_of_nonsense(wippy, lua, overlay, nobody):
     folder = lua.write("local function main() end", overlays=[overlay("proxy", nobody)])
     code, told = check(wippy, folder, "app:proxy", "http://name.example/")
     assert code == 3 and told["state"] == "down" and told["phase"] == "dial" and told["code"] == "connect_refused"
-    for args, words in [(["app:none"], "network not found"), (["app:proxy"], "keeps no session of its own"),
-                        (["app:proxy", "ftp://a/"], "expected http://"), (["app:proxy", "tcp://a"], "expected http://"),
+    for args, words in [(["app:none"], "network not found"), (["app:proxy", "ftp://a/"], "expected http://"), (["app:proxy", "tcp://a"], "expected http://"),
                         ([], "say `wippy network status`"), (["app:proxy", "http://a/", "-t", "soon"], "invalid --timeout")]:
         r = wippy.run(folder, "network", "check", *args)
         assert r.code == 1 and words in r.stderr, repr(r)
+
+
+def takes_credentials(username, password):
+    def handle(s):
+        s.recv(16)
+        s.sendall(b"\x05\x02")
+        want = bytes([1, len(username)]) + username + bytes([len(password)]) + password
+        s.sendall(b"\x01\x00" if s.recv(600) == want else b"\x01\x01")
+    return handle
+
+
+def takes_everybody(s):
+    s.recv(16)
+    s.sendall(b"\x05\x00")
+
+
+@pytest.mark.parametrize("handle,fields,code,state,told", [
+    (takes_everybody, {}, 0, "ready", {"method": "no authentication", "phase": "done"}),
+    (takes_credentials(b"user", b"hunter2"), {"username": "user", "password": "hunter2"}, 0, "ready", {"method": "username and password"}),
+    (takes_credentials(b"user", b"other"), {"username": "user", "password": "hunter2"}, 3, "degraded", {"code": "socks_auth_failed"}),
+    (takes_everybody, {"isolate_streams": True}, 0, "degraded", {"method": "no authentication"}),
+    (wants_credentials, {}, 3, "degraded", {"code": "socks_no_method", "phase": "handshake"}),
+    (is_no_proxy, {}, 3, "degraded", {"code": "socks_bad_version"}),
+    (stalls, {}, 5, "degraded", {"code": "socks_handshake_timeout", "phase": "handshake"}),
+], ids=["nothing asked", "credentials", "wrong credentials", "cannot isolate", "credentials wanted", "no proxy", "stalls"])
+def test_check_without_a_target_greets_the_proxy(wippy, lua, overlay, peer, handle, fields, code, state, told):
+    p = peer(handle)
+    folder = lua.write("local function main() end", overlays=[overlay("proxy", p.port, **fields)])
+    got, answer = check(wippy, folder, "app:proxy", "--timeout", "700ms")
+    assert (got, answer["state"], answer["ok"]) == (code, state, code == 0), answer
+    assert {k: answer.get(k) for k in told} == told and "target" not in answer
+    assert answer["dial_ms"] > 0 and ("handshake_ms" in answer) == (code == 0)
+    assert "hunter2" not in json.dumps(answer)
+    assert answer["dials"] == 0 and p.connections == 1
+
+
+def test_check_without_a_target_in_words(wippy, lua, overlay, peer, nobody):
+    folder = lua.write("local function main() end", overlays=[overlay("proxy", peer(takes_everybody).port), overlay("dead", nobody)])
+    text = wippy.run(folder, "network", "check", "app:proxy").stdout
+    assert re.search(r"^state +ready$(.|\n)*^dial +[0-9.]+ ms$(.|\n)*^handshake +[0-9.]+ ms$(.|\n)*^method +no authentication$", text, re.M), text
+    r = wippy.run(folder, "network", "check", "app:dead")
+    assert r.code == 3 and re.search("^failed in +dial: socks probe tcp .*connection refused$", r.stdout, re.M), repr(r)
+
+
+@pytest.mark.parametrize("answer,code,told", [
+    (b"HELLO REPLY RESULT=OK VERSION=3.1\n", 0, {"method": "SAM 3.1", "phase": "done"}),
+    (b"HELLO REPLY RESULT=NOVERSION\n", 3, {"code": "i2p_no_version", "phase": "handshake"}),
+    (b"", 5, {"code": "i2p_timeout"}),
+], ids=["3.1", "no version", "stalls"])
+def test_check_without_a_target_greets_the_bridge(wippy, lua, peer, answer, code, told):
+    p = peer(lambda s: (s.recv(100), s.sendall(answer)))
+    folder = lua.write("local function main() end", overlays=[{"name": "i2p", "kind": "network.i2p", "host": "127.0.0.1", "port": p.port}])
+    got, said = check(wippy, folder, "app:i2p", "--timeout", "700ms")
+    assert got == code and {k: said.get(k) for k in told} == told, said
+
+
+def test_a_control_server_that_is_not_there_is_told_of(wippy, lua, programs, nobody):  # noqa: F811
+    entry = {"name": "tailnet", "kind": "network.tailscale", "auth_key": "tskey-none", "control_url": f"http://127.0.0.1:{nobody}"}
+    folder = lua.write("local function main() end", overlays=[entry])
+    r = wippy.run(folder, "network", "check", "app:tailnet", "--json", "-t", "4s", env={"WIPPY_TSNET": programs + "/wippy-tsnet"})
+    told = json.loads(r.stdout)
+    assert (r.code, told["state"]) == (5, "starting") and f"127.0.0.1:{nobody}: connect: connection refused" in told["reason"], r
 
 
 # -- explain ---------------------------------------------------------------------------------------------------------------
@@ -242,6 +315,15 @@ def test_explain(wippy, lua, overlay, nobody, default):
     code, told = explain(wippy, folder, "x.onion", "--call", "direct")
     assert code == 4 and ".onion" in told["refused"]
     assert explain(wippy, folder, "--entry", "app:nothing")[0] == 1
+    # However the target is written, it is the host that is judged.
+    for target in ("http://x.onion/", "x.onion:80", "wss://X.ONION.:81/a?b", "name.i2p:443"):
+        code, told = explain(wippy, folder, target, "--call", "direct")
+        assert (code, told["target"], told["resolver"]) == (4, target, "none") and ".onion" in told["refused"], told
+    for target in ("::1", "[::1]", "[::1]:80", "192.0.2.1:80", "https://[2001:db8::1]:8443/"):
+        assert explain(wippy, folder, target, "--call", "direct")[1]["resolver"] == "none", target
+    for target in ("", "http:///x", "a b", "x:port"):
+        code, told = explain(wippy, folder, target)
+        assert code == 1 and f'cannot explain "{target}"' in told, (target, told)
 
 
 # -- the way of a connection -----------------------------------------------------------------------------------------------
@@ -292,16 +374,59 @@ def test_the_way_of_a_failure(lua, overlay, peer, nobody):
           return err:details()
         end
         local function main(port)
-          say({ dead = details("http://name.example/", { overlay_network = "app:dead" }),
+          say({ unknown = details("http://name.example/", { overlay_network = "app:none" }),
+            dead = details("http://name.example/", { overlay_network = "app:dead" }),
             garbage = details("http://name.example/", { overlay_network = "app:garbage" }),
             direct = details("http://127.0.0.1:" .. port .. "/"),
             onion = details("http://name.onion/") })
         end""", nobody, overlays=[overlay("dead", nobody), overlay("garbage", peer(is_no_proxy).port)]).only
-    assert said["dead"] == {"code": "connect_refused", "overlay": "app:dead", "chosen_by": "call", "resolver": "proxy", "phase": "dial"}
+    assert said["unknown"] == {"code": "overlay_not_found"}
+    shared = {"isolation": "none", "reused": False}
+    for name, times in (("dead", {"total_ms"}), ("garbage", {"dial_ms", "total_ms"}), ("direct", {"total_ms"}), ("onion", {"total_ms"})):
+        assert {k for k in said[name] if k.endswith("_ms")} == times, said[name]
+        assert all(said[name].pop(t) > 0 for t in times), name
+    assert said["dead"] == {"code": "connect_refused", "overlay": "app:dead", "chosen_by": "call", "resolver": "proxy", "phase": "dial", **shared}
     assert said["garbage"] == {"code": "socks_bad_version", "overlay": "app:garbage", "chosen_by": "call",
-                               "resolver": "proxy", "phase": "handshake"}
-    assert said["direct"] == {"code": "connect_refused", "chosen_by": "direct", "resolver": "none", "phase": "dial"}
-    assert said["onion"] == {"code": "overlay_only_host", "chosen_by": "direct", "resolver": "none", "phase": "dial"}
+                               "resolver": "proxy", "phase": "handshake", **shared}
+    assert said["direct"] == {"code": "connect_refused", "chosen_by": "direct", "resolver": "none", "phase": "dial", **shared}
+    assert said["onion"] == {"code": "overlay_only_host", "chosen_by": "direct", "resolver": "none", "phase": "dial", **shared}
+
+
+KEYS = """
+local function main(url)
+  local out = {}
+  local function way(name, target, network)
+    local got, err = http_client.get(target, { route = true, overlay_network = network })
+    out[name] = got and got.route or err:details()
+  end
+  for _, mode in ipairs({ "none", "dial", "process", "host", "name" }) do
+    way(mode, url, "app:" .. mode)
+    way(mode .. " again", url, "app:" .. mode)
+    out[mode .. " elsewhere"] = funcs.call("app:way", url, "app:" .. mode)
+    way(mode .. " fails", "http://127.0.0.1:1/", "app:" .. mode)
+  end
+  say(out)
+end
+"""
+WAY = "local function main(url, network) return assert(http_client.get(url, { route = true, overlay_network = network })).route end"
+
+
+def test_isolation_keys_tell_who_shares_an_identity(lua, overlay, site, microsocks):
+    modes = {"none": {}, "dial": {"isolate_streams": True}, "process": {"isolation": "process"}, "host": {"isolation": "host"}, "name": {"isolation": "shop-7"}}
+    told = lua(KEYS, f"http://localhost:{site().port}/", functions={"way": WAY},
+               overlays=[overlay(n, microsocks.port, **fields) for n, fields in modes.items()]).only
+
+    def key(name):
+        return told[name].get("isolation_key")
+    for mode in modes:
+        assert {told[mode + n]["isolation"] for n in ("", " again", " elsewhere", " fails")} == {mode}
+        assert key(mode) == key(mode + " again") and told[mode + " again"]["reused"]
+    assert [key("none" + n) for n in ("", " elsewhere", " fails")] == [None] * 3
+    assert [key("name" + n) for n in ("", " elsewhere", " fails")] == ["name:shop-7"] * 3
+    assert (key("host"), key("host elsewhere"), key("host fails")) == ("host:localhost", "host:localhost", "host:127.0.0.1")
+    for mode in ("dial", "process"):
+        assert key(mode) == key(mode + " fails") != key(mode + " elsewhere"), told
+    assert key("dial") == key("process")
 
 
 def test_the_way_of_a_websocket_that_fails(lua, overlay, peer, nobody):
@@ -327,6 +452,8 @@ def test_the_way_of_a_websocket_that_fails(lua, overlay, peer, nobody):
     assert way("answer") == (None, "direct", "none", "response")
     assert way("dead") == ("app:dead", "call", "proxy", "dial")
     assert way("garbage") == ("app:garbage", "call", "proxy", "handshake")
+    assert told["garbage"]["isolation"] == "none" and 0 < told["garbage"]["dial_ms"] <= told["garbage"]["total_ms"]
+    assert "dial_ms" not in told["dead"] and told["dead"]["total_ms"] > 0
 
 
 # -- states inside the program ---------------------------------------------------------------------------------------------

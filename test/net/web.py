@@ -7,6 +7,7 @@
 import contextlib
 import json
 import socket
+import struct
 import time
 
 LOCK = "directories:\n    modules: .wippy\n    src: ./src\n"
@@ -69,6 +70,57 @@ def unchunk(data):
         if size == 0:
             return out, line == b"0"
         out, data = out + data[:size], data[size + 2:]
+
+
+class Stream:
+    """A connected socket with a buffer."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.data = b""
+
+    def more(self):
+        chunk = self.sock.recv(65536)
+        self.data += chunk
+        return bool(chunk)
+
+    def until(self, mark):
+        while mark not in self.data:
+            assert self.more(), f"closed before {mark!r}: {self.data[-300:]!r}"
+        found, self.data = self.data.split(mark, 1)
+        return found
+
+    def exactly(self, n):
+        while len(self.data) < n:
+            assert self.more(), f"closed before {n} bytes: {self.data[-300:]!r}"
+        found, self.data = self.data[:n], self.data[n:]
+        return found
+
+    def rest(self):
+        while self.more():
+            pass
+        found, self.data = self.data, b""
+        return found
+
+    def chunk(self):
+        """The next chunk of a chunked body; b"" for the last."""
+        data = self.exactly(int(self.until(b"\r\n"), 16))
+        assert self.exactly(2) == b"\r\n"
+        return data
+
+    def close(self):
+        self.sock.close()
+
+    def reset(self):
+        """Vanish: the peer gets RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
 
 
 class Web:

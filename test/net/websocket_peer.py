@@ -20,20 +20,21 @@ def accept_key(key):
     return base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
 
 
+def unmask(data, mask):
+    """Or mask it."""
+    n = len(data)
+    key = (mask * (n // 4 + 1))[:n]
+    return (int.from_bytes(data, "big") ^ int.from_bytes(key, "big")).to_bytes(n, "big") if n else b""
+
+
 def frame(head, data=b"", mask=None):
     """One frame as bytes; `head` is FIN, RSV and opcode."""
     n = len(data)
     bit = 0x80 if mask else 0
     size = bytes([bit | n]) if n < 126 else bytes([bit | 126]) + struct.pack("!H", n) if n < 65536 else bytes([bit | 127]) + struct.pack("!Q", n)
     if mask:
-        data = mask + bytes(b ^ mask[i % 4] for i, b in enumerate(data))
+        data = mask + unmask(data, mask)
     return bytes([head]) + size + data
-
-
-def unmask(data, mask):
-    n = len(data)
-    key = (mask * (n // 4 + 1))[:n]
-    return (int.from_bytes(data, "big") ^ int.from_bytes(key, "big")).to_bytes(n, "big") if n else b""
 
 
 class Frame:

@@ -3,14 +3,15 @@
 
 Three directory authorities that are also relays and exits, one more relay, and two clients whose SOCKS ports behave as any Tor
 client's do (stream isolation, onion services, extended errors, control port). The first asks for nothing on its control port; the
-second, for who offers onion services, wants its cookie or a password, and has a control socket, too. Needs Debian's `tor` package (tor
-and tor-gencert).
+second, for who offers onion services, wants its cookie or a password, and has a control socket, too. Both have their SOCKS port on a
+Unix socket as well. Needs Debian's `tor` package (tor and tor-gencert).
 
     tor_network.py [--socks PORT] [--control PORT] [--nameserver ADDRESS:PORT] [--timeout 180]
 
 Prints one JSON line when the client can build circuits:
-    {"socks": 40123, "control": 40124, "seconds": 31.2, "dir": "/tmp/...",
-     "second": {"socks": 40125, "control": 40126, "cookie": "/tmp/...", "password": "...", "socket": "/tmp/..."}}
+    {"socks": 40123, "socks_socket": "/tmp/...", "control": 40124, "seconds": 31.2, "dir": "/tmp/...",
+     "second": {"socks": 40125, "socks_socket": "/tmp/...", "control": 40126, "cookie": "/tmp/...", "password": "...",
+                "socket": "/tmp/..."}}
 and runs until its standard input closes. Lines on it: "kill second", "start second", "stop second" and "go second" (the process is
 halted, and goes on); each is answered with {"done": "..."}. The exits look names up at --nameserver (nobody else does). They go out from
 127.0.0.1 only, from where nothing but this machine can be reached. (An exit policy that says so would keep clients from choosing
@@ -74,11 +75,13 @@ V3AuthDistDelay 6
 """
 CLIENT = """
 SocksPort 127.0.0.1:{socks} ExtendedErrors
+SocksPort unix:{dir}/socks ExtendedErrors
 ControlPort 127.0.0.1:{control}
 CookieAuthentication 0
 """
 SECOND = """
 SocksPort 127.0.0.1:{socks} ExtendedErrors
+SocksPort unix:{dir}/socks ExtendedErrors
 ControlPort 127.0.0.1:{control}
 ControlSocket {socket}
 CookieAuthentication 1
@@ -133,7 +136,8 @@ def make_relay(tor, gencert, root, i, resolv):
 
 def add_second(tor, root):
     n = dict(nick="second", dir=root + "/second", socks=rig.free_port(), control=rig.free_port(), cookie=root + "/second/cookie",
-             socket=root + "/second/socket", hashed=run(tor, "--quiet", "--hash-password", PASSWORD).strip().splitlines()[-1])
+             socket=root + "/second/socket", socks_socket=root + "/second/socks",
+             hashed=run(tor, "--quiet", "--hash-password", PASSWORD).strip().splitlines()[-1])
     os.makedirs(n["dir"], mode=0o700)
     write(n["dir"] + "/torrc", (COMMON + SECOND).format(**n))
     return n
@@ -195,8 +199,9 @@ def body():
         while not publishes(second, 10):
             if time.monotonic() - started > a.timeout:
                 raise rig.Failed(f"no onion service was published in {a.timeout} s: {read(second['dir'] + '/log')[-500:]}")
-        rig.ready(socks=client["socks"], control=client["control"], seconds=round(time.monotonic() - started, 1), dir=root,
-                  second={"password": PASSWORD, **{k: second[k] for k in ("socks", "control", "cookie", "socket")}})
+        rig.ready(socks=client["socks"], socks_socket=client["dir"] + "/socks", control=client["control"],
+                  seconds=round(time.monotonic() - started, 1), dir=root, second={
+                      "password": PASSWORD, **{k: second[k] for k in ("socks", "socks_socket", "control", "cookie", "socket")}})
         for line in sys.stdin:
             obey(line.split()[0], second, children)
             print(json.dumps({"done": line.strip()}), flush=True)
