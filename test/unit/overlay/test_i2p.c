@@ -12,75 +12,12 @@
 #include <cmocka.h>
 
 #include "overlay/destination.h"
-#include "overlay/driver.h"
+#include "driver_fixture.h"
 #include "i2p_bridge.h"
 
-static struct overlay_env env = {.state_dir = "/nonexistent"};
-static struct loop *loop;
-static unsigned fds_at_start;
-
-static int set_up(void **state)
+static struct overlay *start_i2p(struct value *data)
 {
-	(void)state;
-	forget_log();
-	atomic_store(&lookups, 0);
-	fds_at_start = count_fds();
-	loop = loop_new();
-	env.control = loop;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	loop_free(loop);
-	forget_log();
-	assert_int_equal(count_fds(), fds_at_start);
-	return 0;
-}
-
-static struct value *entry(uint16_t port)
-{
-	struct value *v = value_map();
-
-	value_map_set(v, "host", value_cstring("127.0.0.1"));
-	value_map_set(v, "port", value_int(port));
-	return v;
-}
-
-static struct value *with(struct value *v, const char *key, struct value *item)
-{
-	value_map_set(v, key, item);
-	return v;
-}
-
-static struct overlay *start_entry(struct value *data)
-{
-	struct overlay *o = NULL;
-	struct err e = {0};
-
-	if (overlay_open(&i2p_driver, &env, "app:i2p", data, &o, &e) < 0)
-		fail_msg("%s", e.text);
-	value_unref(data);
-	assert_int_equal(overlay_start(o, &e), 0);
-	return o;
-}
-
-/* Stop, and let what is under way between the threads come to its end. */
-static void end_overlay(struct overlay *o)
-{
-	overlay_stop(o);
-	run_for(loop, 5);
-	overlay_unref(o);
-	run_for(loop, 5);
-}
-
-static enum overlay_state state_of(struct overlay *o)
-{
-	struct overlay_status s;
-
-	overlay_get_status(o, &s);
-	return s.state;
+	return start_entry(&i2p_driver, "app:i2p", data);
 }
 
 static void read_stream(int fd, const char *want)
@@ -133,7 +70,7 @@ static void test_dials_share_a_session(void **state)
 		struct dialled r;
 
 		b->drips = drips;
-		o = start_entry(with(
+		o = start_i2p(with(
 			with(entry(b->port), "inbound_length", value_int(0)), "session_name", value_cstring("mine")));
 		assert_int_equal(state_of(o), OVERLAY_STARTING);
 		r = dial_key(o, "");
@@ -163,7 +100,7 @@ static void test_concurrent_dials_wait_for_one_session(void **state)
 {
 	enum { N = 40 };
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(entry(b->port));
+	struct overlay *o = start_i2p(entry(b->port));
 	struct dialled r[N];
 	unsigned left = N;
 
@@ -190,7 +127,7 @@ static void test_port_is_told_to_newer_bridges(void **state)
 
 	(void)state;
 	b->version = "3.3";
-	o = start_entry(entry(b->port));
+	o = start_i2p(entry(b->port));
 	good_dial(o, "");
 	assert_non_null(strstr(buf_str(&b->heard), " DESTINATION=example.i2p SILENT=false TO_PORT=80\n"));
 	end_overlay(o);
@@ -204,7 +141,7 @@ static void test_base64_destinations(void **state)
 	static const char tail[] = "BQAEAAcAAA==";
 	char host[DESTINATION_TEXT_MIN + 8 + 1];
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(entry(b->port));
+	struct overlay *o = start_i2p(entry(b->port));
 	struct dialled r;
 	char *want;
 
@@ -270,7 +207,7 @@ static void test_what_goes_wrong(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct bridge *b = bridge_start();
-		struct overlay *o = start_entry(entry(b->port));
+		struct overlay *o = start_i2p(entry(b->port));
 		struct dialled r;
 
 		b->refusal = "NO RESULT=NOVERSION\n";
@@ -297,7 +234,7 @@ static void test_what_goes_wrong(void **state)
 static void test_dead_bridge_and_its_return(void **state)
 {
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(entry(b->port));
+	struct overlay *o = start_i2p(entry(b->port));
 	struct overlay_status s;
 	struct dialled r;
 	char want[128];
@@ -339,7 +276,7 @@ static void test_dead_bridge_and_its_return(void **state)
 static void test_lost_session_comes_back_by_itself(void **state)
 {
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(entry(b->port));
+	struct overlay *o = start_i2p(entry(b->port));
 
 	(void)state;
 	good_dial(o, "");
@@ -357,7 +294,7 @@ static void test_lost_session_comes_back_by_itself(void **state)
 static void test_session_the_bridge_forgot(void **state)
 {
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(entry(b->port));
+	struct overlay *o = start_i2p(entry(b->port));
 	struct dialled r;
 
 	(void)state;
@@ -381,7 +318,7 @@ static void test_session_the_bridge_forgot(void **state)
 static void test_isolation_by_key(void **state)
 {
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(with(entry(b->port), "isolation", value_cstring("process")));
+	struct overlay *o = start_i2p(with(entry(b->port), "isolation", value_cstring("process")));
 
 	(void)state;
 	good_dial(o, "owner:1");
@@ -399,7 +336,7 @@ static void test_isolation_by_key(void **state)
 static void test_isolated_streams_have_sessions_of_their_own(void **state)
 {
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(with(entry(b->port), "isolate_streams", value_bool(true)));
+	struct overlay *o = start_i2p(with(entry(b->port), "isolate_streams", value_bool(true)));
 	struct dialled one, two;
 
 	(void)state;
@@ -424,7 +361,7 @@ static void test_isolated_streams_have_sessions_of_their_own(void **state)
 static void test_idle_isolated_sessions_end(void **state)
 {
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(with(
+	struct overlay *o = start_i2p(with(
 		with(entry(b->port), "isolation", value_cstring("host")), "session_idle_timeout", value_cstring("1s")));
 	struct dialled r;
 
@@ -447,7 +384,7 @@ static void test_sessions_are_bounded(void **state)
 {
 	enum { MAX = 64 };
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(with(entry(b->port), "isolation", value_cstring("process")));
+	struct overlay *o = start_i2p(with(entry(b->port), "isolation", value_cstring("process")));
 	int fds[MAX];
 	struct dialled r;
 	char key[32];
@@ -491,7 +428,7 @@ static void test_cancel_in_each_phase(void **state)
 			for (size_t w = 0; w < ARRAY_LEN(ways); w++) {
 				struct bridge *b = bridge_start();
 				struct overlay *o =
-					start_entry(with(entry(b->port), "isolation", value_cstring(ways[w])));
+					start_i2p(with(entry(b->port), "isolation", value_cstring(ways[w])));
 				struct dialled r = {0};
 				struct dial *d;
 
@@ -515,7 +452,7 @@ static void test_cancel_in_each_phase(void **state)
 static void test_stop_fails_who_waits(void **state)
 {
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(entry(b->port));
+	struct overlay *o = start_i2p(entry(b->port));
 	struct dialled r = {0};
 
 	(void)state;
@@ -594,7 +531,7 @@ static void *worker_main(void *arg)
 static void test_threads(void **state)
 {
 	struct bridge *b = bridge_start();
-	struct overlay *o = start_entry(with(with(entry(b->port), "isolation", value_cstring("process")),
+	struct overlay *o = start_i2p(with(with(entry(b->port), "isolation", value_cstring("process")),
 		"session_idle_timeout", value_cstring("1s")));
 	struct worker w[WORKERS];
 	pthread_t control;
@@ -679,7 +616,7 @@ static void test_open_and_start_do_no_io(void **state)
 	struct overlay *o;
 
 	(void)state;
-	o = start_entry(with(entry(port), "no_such_field", value_int(1)));
+	o = start_i2p(with(entry(port), "no_such_field", value_int(1)));
 	run_for(loop, 20);
 	assert_int_equal(poll(&p, 1, 0), 0);
 	assert_string_equal(overlay_kind(o), "network.i2p");

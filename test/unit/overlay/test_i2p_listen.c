@@ -11,62 +11,13 @@
 
 #include <cmocka.h>
 
-#include "overlay/driver.h"
 #include "overlay/destination.h"
+#include "driver_fixture.h"
 #include "i2p_bridge.h"
-
-static char state_dir[] = "/tmp/test_i2p_XXXXXX";
-static struct overlay_env env = {.state_dir = state_dir};
-static struct loop *loop;
-static unsigned fds_at_start;
-
-static int set_up(void **state)
-{
-	(void)state;
-	forget_log();
-	strcpy(state_dir + strlen(state_dir) - 6, "XXXXXX");
-	assert_non_null(mkdtemp(state_dir));
-	fds_at_start = count_fds();
-	loop = loop_new();
-	env.control = loop;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char *command = xasprintf("rm -rf '%s'", state_dir);
-
-	(void)state;
-	assert_int_equal(system(command), 0);
-	free(command);
-	loop_free(loop);
-	forget_log();
-	assert_int_equal(count_fds(), fds_at_start);
-	return 0;
-}
 
 static struct overlay *start_on(uint16_t port, bool persistent)
 {
-	struct value *v = value_map();
-	struct overlay *o = NULL;
-	struct err e = {0};
-
-	value_map_set(v, "host", value_cstring("127.0.0.1"));
-	value_map_set(v, "port", value_int(port));
-	value_map_set(v, "persistent", value_bool(persistent));
-	if (overlay_open(&i2p_driver, &env, "app:i2p", v, &o, &e) < 0)
-		fail_msg("%s", e.text);
-	value_unref(v);
-	assert_int_equal(overlay_start(o, &e), 0);
-	return o;
-}
-
-static void end_overlay(struct overlay *o)
-{
-	overlay_stop(o);
-	run_for(loop, 5);
-	overlay_unref(o);
-	run_for(loop, 5);
+	return start_entry(&i2p_driver, "app:i2p", with(entry(port), "persistent", value_bool(persistent)));
 }
 
 /* -- one listener ------------------------------------------------------------------------------------ */
@@ -238,7 +189,7 @@ static void test_accepting(void **state)
 
 static char *key_path(void)
 {
-	return xasprintf("%s/i2p/app%%3Aweb/destination.key", state_dir);
+	return xasprintf("%s/i2p/app%%3Aweb/destination.key", scratch_dir);
 }
 
 static void test_address_outlives_the_program(void **state)
@@ -300,7 +251,7 @@ static void test_key_files_that_are_refused(void **state)
 {
 	struct bridge *b = bridge_start();
 	struct overlay *o = start_on(b->port, true);
-	char *path = key_path(), *key = xcalloc(1, 601), *other = xasprintf("%s/other", state_dir);
+	char *path = key_path(), *key = xcalloc(1, 601), *other = xasprintf("%s/other", scratch_dir);
 	struct value *options = value_map();
 	struct heard h;
 

@@ -12,8 +12,7 @@
 
 #include <cmocka.h>
 
-#include "overlay/driver.h"
-#include "overlay_test.h"
+#include "driver_fixture.h"
 
 /* -- a server that reads and says in turns ------------------------------------------------------------- */
 
@@ -88,10 +87,6 @@ static void peer_free(struct peer *p)
 
 /* -- one probe ------------------------------------------------------------------------------------------ */
 
-static struct overlay_env env = {.state_dir = "/nonexistent"};
-static struct loop *loop;
-static unsigned fds_at_start;
-
 struct probed {
 	unsigned calls;
 	bool returned;
@@ -100,46 +95,15 @@ struct probed {
 	struct err err;
 };
 
-static int set_up(void **state)
+static struct value *entry_of(const struct peer *p)
 {
-	(void)state;
-	forget_log();
-	fds_at_start = count_fds();
-	loop = loop_new();
-	env.control = loop;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	loop_free(loop);
-	forget_log();
-	assert_int_equal(count_fds(), fds_at_start);
-	return 0;
-}
-
-static struct value *entry(const struct peer *p)
-{
-	struct value *v = value_map();
-
-	if (p->path[0]) {
-		value_map_set(v, "socks_socket", value_cstring(p->path));
-	} else {
-		value_map_set(v, "host", value_cstring("127.0.0.1"));
-		value_map_set(v, "port", value_int(p->port));
-	}
-	return v;
+	return p->path[0] ? with(value_map(), "socks_socket", value_cstring(p->path)) : entry(p->port);
 }
 
 static struct overlay *open_on(const struct overlay_driver *driver, struct value *data)
 {
-	struct overlay *o = NULL;
-	struct err e;
+	struct overlay *o = open_entry(driver, "app:o", data);
 
-	if (overlay_open(driver, &env, "app:o", data, &o, &e) < 0)
-		fail_msg("%s", e.text);
-	value_unref(data);
 	assert_true(overlay_can_probe(o));
 	return o;
 }
@@ -204,7 +168,7 @@ static void test_a_proxy_that_asks_for_nothing(void **state)
 	(void)state;
 	for (int is_unix = 0; is_unix < 2; is_unix++) {
 		struct peer *p = peer_start(is_unix);
-		struct overlay *o = open_on(is_unix ? &tor_driver : &socks5_driver, entry(p));
+		struct overlay *o = open_on(is_unix ? &tor_driver : &socks5_driver, entry_of(p));
 		struct probed got;
 
 		SAY(p, 0, "\x05\x00");
@@ -228,7 +192,7 @@ static void test_credentials(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		struct peer *p = peer_start(false);
-		struct value *v = entry(p);
+		struct value *v = entry_of(p);
 		struct overlay *o;
 		struct probed got;
 
@@ -262,7 +226,7 @@ static void test_credentials(void **state)
 static void test_a_proxy_that_cannot_isolate(void **state)
 {
 	struct peer *p = peer_start(false);
-	struct value *v = entry(p);
+	struct value *v = entry_of(p);
 	struct overlay *o;
 	struct probed got;
 
@@ -290,7 +254,7 @@ static void test_bad_proxies(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct peer *p = peer_start(i % 2);
-		struct overlay *o = open_on(&tor_driver, entry(p));
+		struct overlay *o = open_on(&tor_driver, entry_of(p));
 		struct probed got;
 
 		say(p, 0, cases[i].says, strlen(cases[i].says));
@@ -307,7 +271,7 @@ static void test_bad_proxies(void **state)
 static void test_nobody_there(void **state)
 {
 	struct peer nobody = {.path = "/nonexistent/socks"};
-	struct overlay *o = open_on(&tor_driver, entry(&nobody));
+	struct overlay *o = open_on(&tor_driver, entry_of(&nobody));
 	struct probed got = probe_once(o, 5000);
 
 	(void)state;
@@ -324,7 +288,7 @@ static void test_cancel(void **state)
 	(void)state;
 	for (unsigned wait_ms = 0; wait_ms <= 40; wait_ms += 40) {
 		struct peer *p = peer_start(wait_ms == 0);
-		struct overlay *o = open_on(&tor_driver, entry(p));
+		struct overlay *o = open_on(&tor_driver, entry_of(p));
 		struct probed got;
 		struct probe *probe = begin(o, 5000, &got);
 
@@ -354,7 +318,7 @@ static void test_a_sam_bridge(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct peer *p = peer_start(false);
-		struct overlay *o = open_on(&i2p_driver, entry(p));
+		struct overlay *o = open_on(&i2p_driver, entry_of(p));
 		struct probed got;
 
 		say(p, 0, cases[i].says, strlen(cases[i].says));

@@ -15,8 +15,7 @@
 
 #include <cmocka.h>
 
-#include "overlay/driver.h"
-#include "overlay_test.h"
+#include "driver_fixture.h"
 
 /* -- scripted proxies ------------------------------------------------------------------------------ */
 
@@ -162,61 +161,28 @@ static void proxy_done(struct proxy *p)
 
 /* -- set-up ---------------------------------------------------------------------------------------- */
 
-static const struct overlay_env env = {.state_dir = "/nonexistent"};
-static struct loop *loop;
-static unsigned fds_at_start;
-
-static int set_up(void **state)
+static struct value *entry_at(const char *host, uint16_t port)
 {
-	(void)state;
-	forget_log();
-	atomic_store(&lookups, 0);
-	fds_at_start = count_fds();
-	loop = loop_new();
-	return 0;
+	return with(entry(port), "host", value_cstring(host));
 }
 
-static int tear_down(void **state)
+static struct overlay *open_socks5(struct value *data)
 {
-	(void)state;
-	loop_free(loop);
-	forget_log();
-	assert_int_equal(count_fds(), fds_at_start);
-	return 0;
-}
-
-static struct value *entry(const char *host, uint16_t port)
-{
-	struct value *v = value_map();
-
-	value_map_set(v, "host", value_cstring(host));
-	value_map_set(v, "port", value_int(port));
-	return v;
-}
-
-static struct overlay *open_entry(struct value *data)
-{
-	struct overlay *o = NULL;
-	struct err e = {0};
-
-	if (overlay_open(&socks5_driver, &env, "app:tor", data, &o, &e) < 0)
-		fail_msg("%s", e.text);
-	value_unref(data);
-	return o;
+	return open_entry(&socks5_driver, "app:tor", data);
 }
 
 static struct overlay *open_plain(uint16_t port)
 {
-	return open_entry(entry("127.0.0.1", port));
+	return open_socks5(entry(port));
 }
 
 static struct overlay *open_with_credentials(uint16_t port)
 {
-	struct value *v = entry("127.0.0.1", port);
+	struct value *v = entry(port);
 
 	value_map_set(v, "username", value_cstring("user"));
 	value_map_set(v, "password", value_cstring("hunter2"));
-	return open_entry(v);
+	return open_socks5(v);
 }
 
 /* Credentials configured: greeting 4, credentials 3+4+7, request for "example.onion:80" 7+13. */
@@ -325,7 +291,7 @@ static void test_only_the_proxy_is_looked_up(void **state)
 	assert_string_equal(dial_once(loop, o, "example.onion", 80, 5000, "").err.code, "socks_connection_refused");
 	assert_int_equal(atomic_load(&lookups), 0);
 	overlay_unref(o);
-	o = open_entry(entry("localhost", p.port));
+	o = open_socks5(entry_at("localhost", p.port));
 	assert_string_equal(dial_once(loop, o, "example.onion", 80, 5000, "").err.code, "socks_connection_refused");
 	assert_int_equal(atomic_load(&lookups), 1);
 	overlay_unref(o);
@@ -373,7 +339,7 @@ static void test_ways_to_write_the_proxy(void **state)
 			continue; /* this machine has no IPv6 */
 		close(probe);
 		proxy_start_on(&p, forms[i][0], 1, script);
-		o = open_entry(entry(forms[i][1], p.port));
+		o = open_socks5(entry_at(forms[i][1], p.port));
 		r = dial_once(loop, o, "example.onion", 80, 5000, "");
 		if (r.fd < 0)
 			fail_msg("%s: %s", forms[i][1], r.err.text);
@@ -684,12 +650,12 @@ static void test_isolate_streams(void **state)
 
 	(void)state;
 	proxy_start(&p, 4, isolated_script);
-	v = entry("127.0.0.1", p.port);
+	v = entry(p.port);
 	value_map_set(v, "isolate_streams", value_bool(true));
 	/* The configured credentials are replaced completely. */
 	value_map_set(v, "username", value_cstring("user"));
 	value_map_set(v, "password", value_cstring("hunter2"));
-	o = open_entry(v);
+	o = open_socks5(v);
 	for (unsigned i = 0; i < 4; i++)
 		dial_and_close(o, i < 2 ? "" : "owner:1");
 	proxy_join(&p);
@@ -714,9 +680,9 @@ static void test_isolation_by_key(void **state)
 	(void)state;
 	proxy_start(&p, 7, isolated_script);
 	for (int i = 0; i < 2; i++) {
-		v = entry("127.0.0.1", p.port);
+		v = entry(p.port);
 		value_map_set(v, "isolation", value_cstring("process"));
-		*(i ? &other : &o) = open_entry(v);
+		*(i ? &other : &o) = open_socks5(v);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		dial_and_close(o, keys[i]);
@@ -767,9 +733,9 @@ static void test_proxy_that_cannot_isolate(void **state)
 
 	(void)state;
 	proxy_start(&p, 2, script);
-	v = entry("127.0.0.1", p.port);
+	v = entry(p.port);
 	value_map_set(v, "isolate_streams", value_bool(true));
-	o = open_entry(v);
+	o = open_socks5(v);
 	dial_and_close(o, "");
 	dial_and_close(o, "");
 	proxy_join(&p);
@@ -796,9 +762,9 @@ static void test_concurrent_dials(void **state)
 
 	(void)state;
 	proxy_start(&p, DIALS, script);
-	v = entry("127.0.0.1", p.port);
+	v = entry(p.port);
 	value_map_set(v, "isolate_streams", value_bool(true));
-	o = open_entry(v);
+	o = open_socks5(v);
 	for (unsigned i = 0; i < DIALS; i++) {
 		r[i].left = &left;
 		begin_dial(loop, o, "example.onion", 80, 20000, "", &r[i]);
@@ -880,10 +846,10 @@ static void check_config_error(struct value *data, const char *want)
 	value_unref(data);
 }
 
-static struct value *with(struct value *map, const char *key, struct value *item)
+/* The map with one more field, read from line 12. */
+static struct value *with_line(struct value *map, const char *key, struct value *item)
 {
-	value_map_set(map, key, at_line(item, 12));
-	return map;
+	return with(map, key, at_line(item, 12));
 }
 
 static void test_config_errors(void **state)
@@ -893,31 +859,33 @@ static void test_config_errors(void **state)
 
 	(void)state;
 	check_config_error(value_map(), "invalid configuration: network: host is required");
-	check_config_error(with(value_map(), "host", value_cstring("")), "network: host is required: line 12");
+	check_config_error(with_line(value_map(), "host", value_cstring("")), "network: host is required: line 12");
 	check_config_error(
-		with(value_map(), "host", value_cstring("h")), "invalid configuration: network: invalid port");
+		with_line(value_map(), "host", value_cstring("h")), "invalid configuration: network: invalid port");
 	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
 		snprintf(text, sizeof(text),
 			"invalid configuration: network: invalid port: line 12: %lld is not between 1 and 65535",
 			(long long)ports[i]);
-		check_config_error(with(entry("h", 1), "port", value_int(ports[i])), text);
+		check_config_error(with_line(entry_at("h", 1), "port", value_int(ports[i])), text);
 	}
-	check_config_error(with(entry("h", 1), "port", value_cstring("9050")),
+	check_config_error(with_line(entry_at("h", 1), "port", value_cstring("9050")),
+		"failed to unmarshal config: line 12: field 'port'");
+	check_config_error(with_line(entry_at("h", 1), "port", value_float(9050.5)),
 		"failed to unmarshal config: line 12: field 'port'");
 	check_config_error(
-		with(entry("h", 1), "port", value_float(9050.5)), "failed to unmarshal config: line 12: field 'port'");
+		with_line(entry_at("h", 1), "host", value_int(7)), "failed to unmarshal config: line 12: field 'host'");
+	check_config_error(with_line(entry_at("h", 1), "isolate_streams", value_cstring("yes")),
+		"line 12: field 'isolate_streams'");
 	check_config_error(
-		with(entry("h", 1), "host", value_int(7)), "failed to unmarshal config: line 12: field 'host'");
+		with_line(entry_at("h", 1), "host", value_cstring("127.0.0.1:9050")), "network: invalid host: line 12");
+	check_config_error(with_line(entry_at("h", 1), "host", value_cstring("a b")), "network: invalid host: line 12");
 	check_config_error(
-		with(entry("h", 1), "isolate_streams", value_cstring("yes")), "line 12: field 'isolate_streams'");
-	check_config_error(
-		with(entry("h", 1), "host", value_cstring("127.0.0.1:9050")), "network: invalid host: line 12");
-	check_config_error(with(entry("h", 1), "host", value_cstring("a b")), "network: invalid host: line 12");
-	check_config_error(with(entry("h", 1), "host", value_cstring("proxy.onion")), "network: invalid host: line 12");
+		with_line(entry_at("h", 1), "host", value_cstring("proxy.onion")), "network: invalid host: line 12");
 	memset(longest, 'x', 256);
 	longest[256] = '\0';
-	check_config_error(with(entry("h", 1), "host", value_cstring(longest)), "network: invalid host: line 12");
-	check_config_error(with(entry("h", 1), "password", value_string("a\0b", 3)), "contains a NUL byte");
+	check_config_error(
+		with_line(entry_at("h", 1), "host", value_cstring(longest)), "network: invalid host: line 12");
+	check_config_error(with_line(entry_at("h", 1), "password", value_string("a\0b", 3)), "contains a NUL byte");
 }
 
 /* Not even a password of the wrong type is shown. */
@@ -927,7 +895,7 @@ static void test_config_errors_keep_secrets(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		struct value *v = with(entry("h", 1), keys[i], value_int(31337));
+		struct value *v = with_line(entry_at("h", 1), keys[i], value_int(31337));
 		struct overlay *o = NULL;
 		struct err e = {0};
 
@@ -944,7 +912,7 @@ static void test_open_does_no_io(void **state)
 	uint16_t port;
 	int listener = listen_on("127.0.0.1", 5, &port);
 	struct pollfd p = {.fd = listener, .events = POLLIN};
-	struct overlay *o = open_plain(port), *unknown = open_entry(entry("no-such-host.invalid", 9050));
+	struct overlay *o = open_plain(port), *unknown = open_socks5(entry_at("no-such-host.invalid", 9050));
 
 	(void)state;
 	assert_int_equal(poll(&p, 1, 20), 0);

@@ -12,64 +12,11 @@
 
 #include <cmocka.h>
 
-#include "overlay/driver.h"
+#include "driver_fixture.h"
 #include "overlay/tor/controller.h"
 #include "tor_peer.h"
 
-static char state_dir[] = "/tmp/test_tor_XXXXXX";
-static struct overlay_env env = {.state_dir = state_dir};
-static struct loop *loop;
-static unsigned fds_at_start;
-
-static int set_up(void **state)
-{
-	(void)state;
-	forget_log();
-	strcpy(state_dir + strlen(state_dir) - 6, "XXXXXX");
-	assert_non_null(mkdtemp(state_dir));
-	fds_at_start = count_fds();
-	loop = loop_new();
-	env.control = loop;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char *command = xasprintf("rm -rf '%s'", state_dir);
-
-	(void)state;
-	assert_int_equal(system(command), 0);
-	free(command);
-	loop_free(loop);
-	forget_log();
-	assert_int_equal(count_fds(), fds_at_start);
-	return 0;
-}
-
-/* Run the loop until `cond`, at most five seconds. */
-#define WAIT_FOR(cond)                                           \
-	do {                                                     \
-		for (unsigned i_ = 0; i_ < 500 && !(cond); i_++) \
-			run_for(loop, 10);                       \
-		assert_true(cond);                               \
-	} while (0)
-
 /* -- the entry --------------------------------------------------------------------------------------- */
-
-static struct value *entry(void)
-{
-	struct value *v = value_map();
-
-	value_map_set(v, "host", value_cstring("127.0.0.1"));
-	value_map_set(v, "port", value_int(9050));
-	return v;
-}
-
-static struct value *with(struct value *v, const char *key, struct value *item)
-{
-	value_map_set(v, key, item);
-	return v;
-}
 
 static void test_refused_entries(void **state)
 {
@@ -77,28 +24,30 @@ static void test_refused_entries(void **state)
 		struct value *data;
 		const char *text;
 	} cases[] = {
-		{with(entry(), "port", value_int(0)), "network: invalid port: 0 is not between 1 and 65535"},
-		{with(entry(), "control_port", value_int(70000)),
+		{with(entry(9050), "port", value_int(0)), "network: invalid port: 0 is not between 1 and 65535"},
+		{with(entry(9050), "control_port", value_int(70000)),
 			"control_host and control_port: invalid configuration: network: invalid port: 70000 is not"},
-		{with(entry(), "control_host", value_cstring("x")),
+		{with(entry(9050), "control_host", value_cstring("x")),
 			"network: control_port is required with control_host"},
-		{with(entry(), "control_socket", value_cstring("relative")),
+		{with(entry(9050), "control_socket", value_cstring("relative")),
 			"network: invalid control_socket: give an absolute"},
-		{with(with(entry(), "control_socket", value_cstring("/x")), "control_port", value_int(1)),
+		{with(with(entry(9050), "control_socket", value_cstring("/x")), "control_port", value_int(1)),
 			"network: invalid control_socket: give either it or"},
-		{with(entry(), "socks_socket", value_cstring("/x")),
+		{with(entry(9050), "socks_socket", value_cstring("/x")),
 			"network: invalid socks_socket: give either it or host and port"},
 		{with(value_map(), "socks_socket", value_cstring("relative")),
 			"network: invalid socks_socket: give an absolute path"},
 		{with(value_map(), "socks_socket", value_int(5)), "field 'socks_socket': expected string"},
 		{with(value_map(), "socks_socket", value_cstring("")), "network: host is required"},
-		{with(entry(), "control_password", value_cstring("hunter2")),
+		{with(entry(9050), "control_password", value_cstring("hunter2")),
 			"network: invalid control_password: it is for the control port"},
-		{with(entry(), "control_password", value_int(42424242)), "field 'control_password': expected string"},
-		{with(with(with(entry(), "control_port", value_int(1)), "control_password", value_cstring("hunter2")),
+		{with(entry(9050), "control_password", value_int(42424242)),
+			"field 'control_password': expected string"},
+		{with(with(with(entry(9050), "control_port", value_int(1)), "control_password",
+			      value_cstring("hunter2")),
 			 "cookie_file", value_cstring("/x")),
 			"network: invalid cookie_file: give either it or control_password"},
-		{with(entry(), "isolation", value_bool(true)), "isolation"},
+		{with(entry(9050), "isolation", value_bool(true)), "isolation"},
 	};
 
 	(void)state;
@@ -117,28 +66,14 @@ static void test_refused_entries(void **state)
 	}
 }
 
-static struct overlay *start_entry(struct value *data)
+static struct overlay *start_tor(struct value *data)
 {
-	struct overlay *o = NULL;
-	struct err e = {0};
-
-	if (overlay_open(&tor_driver, &env, "app:tor", data, &o, &e) < 0)
-		fail_msg("%s", e.text);
-	value_unref(data);
-	assert_int_equal(overlay_start(o, &e), 0);
-	return o;
+	return start_entry(&tor_driver, "app:tor", data);
 }
 
 static struct overlay *start_on(const struct tor_peer *p)
 {
-	return start_entry(with(entry(), "control_port", value_int(p->port)));
-}
-
-static void end_overlay(struct overlay *o)
-{
-	overlay_stop(o);
-	overlay_unref(o);
-	run_for(loop, 5);
+	return start_tor(with(entry(9050), "control_port", value_int(p->port)));
 }
 
 static struct overlay_status status_of(struct overlay *o)
@@ -306,14 +241,15 @@ static void test_unasked_answers_events_and_lost_calls(void **state)
 
 static void test_unix_socket(void **state)
 {
-	char *path = xasprintf("%s/control", state_dir);
+	char *path = xasprintf("%s/control", scratch_dir);
+	char *want = xasprintf("tor: control port connect failed: dial unix %s", path);
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct tor_peer *p;
-	struct overlay *o = start_entry(with(entry(), "control_socket", value_cstring(path)));
+	struct overlay *o = start_tor(with(entry(9050), "control_socket", value_cstring(path)));
 
 	(void)state;
 	WAIT_FOR(status_of(o).state == OVERLAY_DOWN);
-	assert_non_null(strstr(status_of(o).reason, "tor: control port connect failed: dial unix /tmp/test_tor_"));
+	assert_non_null(strstr(status_of(o).reason, want));
 	/* The peer's own listener is put away for one of another family. */
 	p = peer_start();
 	peer_kill(p);
@@ -326,6 +262,7 @@ static void test_unix_socket(void **state)
 	WAIT_FOR(status_of(o).state == OVERLAY_READY);
 	end_overlay(o);
 	peer_free(p);
+	free(want);
 	free(path);
 }
 
@@ -391,7 +328,7 @@ static void test_states_and_dials(void **state)
 
 	(void)state;
 	pthread_create(&thread, NULL, socks_main, &l);
-	o = start_entry(with(with(entry(), "port", value_int(port)), "control_port", value_int(p->port)));
+	o = start_tor(with(with(entry(9050), "port", value_int(port)), "control_port", value_int(p->port)));
 	WAIT_FOR(status_of(o).state == OVERLAY_READY);
 	r = dial_once(loop, o, "example.onion", 80, 2000, "");
 	assert_string_equal(r.err.code, "socks_connection_refused");
@@ -419,7 +356,7 @@ static void test_states_and_dials(void **state)
 
 static void test_socks_only(void **state)
 {
-	struct overlay *o = start_entry(with(entry(), "port", value_int(1)));
+	struct overlay *o = start_tor(with(entry(9050), "port", value_int(1)));
 
 	(void)state;
 	assert_false(overlay_keeps_session(o));
@@ -439,7 +376,7 @@ static void test_tor_dies_under_a_dial(void **state)
 		uint16_t port = 0;
 		int l = listen_on("127.0.0.1", 8, &port);
 
-		o = start_entry(with(with(entry(), "port", value_int(port)), "control_port", value_int(p->port)));
+		o = start_tor(with(with(entry(9050), "port", value_int(port)), "control_port", value_int(p->port)));
 		WAIT_FOR(status_of(o).state == OVERLAY_READY);
 		begin_dial(loop, o, "example.onion", 80, 10000, "", &r);
 		run_for(loop, 30);
@@ -467,7 +404,7 @@ static void test_tor_dies_under_a_dial(void **state)
 /* The same by a Unix socket; the control port is looked for on this machine. */
 static void test_socks_socket(void **state)
 {
-	char *path = xasprintf("%s/socks", state_dir), *want = xasprintf("socks connect unix %s->", path);
+	char *path = xasprintf("%s/socks", scratch_dir), *want = xasprintf("socks connect unix %s->", path);
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct tor_peer *p = peer_start();
 	struct overlay *o;
@@ -481,8 +418,7 @@ static void test_socks_socket(void **state)
 	assert_int_equal(bind(l, (struct sockaddr *)&un, sizeof(un)), 0);
 	assert_int_equal(listen(l, 4), 0);
 	pthread_create(&thread, NULL, socks_main, &l);
-	o = start_entry(
-		with(with(value_map(), "socks_socket", value_cstring(path)), "control_port", value_int(p->port)));
+	o = start_tor(with(with(value_map(), "socks_socket", value_cstring(path)), "control_port", value_int(p->port)));
 	WAIT_FOR(status_of(o).state == OVERLAY_READY);
 	r = dial_once(loop, o, "example.onion", 80, 2000, "");
 	assert_string_equal(r.err.code, "socks_connection_refused");
@@ -586,7 +522,7 @@ static int come(uint16_t port)
 
 static char *key_path(void)
 {
-	return xasprintf("%s/tor/app%%3Aweb/onion.key", state_dir);
+	return xasprintf("%s/tor/app%%3Aweb/onion.key", scratch_dir);
 }
 
 static void test_listening(void **state)
@@ -814,7 +750,7 @@ static void test_other_users_are_refused(void **state)
 
 static void test_no_control_no_listening(void **state)
 {
-	struct overlay *o = start_entry(entry());
+	struct overlay *o = start_tor(entry(9050));
 	struct value *options = value_map();
 	struct tor_peer *p;
 	struct heard h;
