@@ -264,7 +264,7 @@ static int l_history_get_version(lua_State *L)
 
 static int l_history_snapshot_at(lua_State *L)
 {
-	uint64_t version;
+	uint64_t version = 0;
 	struct err e;
 
 	handle_check(L, 1, history_type);

@@ -131,10 +131,15 @@ static void note_constants(struct code *c, const struct front_output *out)
 	for (size_t i = 0; i < out->nglobals; i++) {
 		const struct front_global *g = &out->globals[i];
 
-		if (may_change(c, g->name))
+		/* No library and no function can be calculated with, and the error is to name a global variable. */
+		if (g->is_operand || may_change(c, g->name))
 			continue;
-		c->constants[c->nconstants++] =
-			(struct code_constant){.name = xstrdup(g->name), .is_only_indexed = g->is_only_indexed};
+		c->constants[c->nconstants++] = (struct code_constant){
+			.name = xstrdup(g->name),
+			.is_only_indexed = g->is_only_indexed,
+			.is_indexed = g->is_indexed,
+			.is_called = g->is_called,
+		};
 	}
 }
 

@@ -33,6 +33,19 @@ static void push_global(lua_State *L, struct heap *h, const struct code *code, c
 	lua_remove(L, -2);
 }
 
+/* Does the value allow all that the code does with it? If not, it stays a global variable, for that is what the engine's error is to call it. */
+static bool fits(lua_State *L, const struct code_constant *k)
+{
+	switch (lua_type(L, -1)) {
+	case LUA_TTABLE:
+		return !k->is_called;
+	case LUA_TFUNCTION:
+		return !k->is_indexed;
+	default:
+		return false;
+	}
+}
+
 /* Push the constants' values and add their names to the list. Returns how many there are. */
 static int push_constants(lua_State *L, struct heap *h, const struct code *code, struct buf *names)
 {
@@ -42,7 +55,7 @@ static int push_constants(lua_State *L, struct heap *h, const struct code *code,
 		const struct code_constant *k = &code->constants[i];
 
 		push_global(L, h, code, k->name);
-		if (lua_isnil(L, -1)) {
+		if (!fits(L, k)) {
 			lua_pop(L, 1);
 			continue;
 		}

@@ -73,7 +73,10 @@ static void list_globals(const struct parser *p, struct front_output *ret)
 		ret->globals[ret->nglobals++] = (struct front_global){
 			.name = xmemdupz(s->name, s->len),
 			.is_assigned = use & GLOBAL_ASSIGN,
-			.is_only_indexed = use == GLOBAL_FIELD,
+			.is_only_indexed = (use & (GLOBAL_FIELD | GLOBAL_VALUE | GLOBAL_ASSIGN)) == GLOBAL_FIELD,
+			.is_indexed = use & GLOBAL_INDEX,
+			.is_called = use & GLOBAL_CALL,
+			.is_operand = use & GLOBAL_OPERAND,
 		};
 	}
 	ret->opens_globals = p->opens_globals;

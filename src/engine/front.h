@@ -31,6 +31,10 @@ struct front_global {
 	char *name;
 	bool is_assigned;     /* somewhere, at some time */
 	bool is_only_indexed; /* only ever read as `name.field` */
+	/* What Lua refuses for some values, with an error that names the variable. */
+	bool is_indexed; /* `name.field`, `name[i]`, `name:method()` */
+	bool is_called;
+	bool is_operand; /* of an arithmetic or bitwise operator, or of `#` */
 };
 
 /* Free with front_output_done(). */

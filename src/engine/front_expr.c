@@ -108,7 +108,34 @@ static void note_global(struct parser *p, uint32_t sym)
 void note_assignment(struct parser *p, const struct token *t)
 {
 	if (t->kind == TK_NAME && !scope_is_local(p, t->sym))
-		p->lx.syms[t->sym].global |= p->nsuffixes == 0 ? GLOBAL_ASSIGN : GLOBAL_VALUE;
+		p->lx.syms[t->sym].global |= p->nsuffixes == 0 ? GLOBAL_ASSIGN : GLOBAL_VALUE | GLOBAL_INDEX;
+}
+
+/* The expression parsed last is used so. */
+static void note_use(struct parser *p, enum global_use use)
+{
+	if (p->bare)
+		p->lx.syms[p->bare].global |= use;
+	p->bare = 0;
+}
+
+/* The current token begins a suffix of it. */
+static void note_suffix(struct parser *p)
+{
+	switch (p->tok.kind) {
+	case '.':
+	case '[':
+	case ':':
+		note_use(p, GLOBAL_INDEX);
+		break;
+	case '(':
+	case '{':
+	case TK_STRING:
+		note_use(p, GLOBAL_CALL);
+		break;
+	default:
+		break;
+	}
 }
 
 /* Is the current token `::` one end of a label? */
@@ -281,6 +308,7 @@ static enum expr_kind parse_primary(struct parser *p, struct callee *ret_callee)
 	case TK_NAME:
 		note_name(p, &t);
 		*ret_callee = (struct callee){.is_global = !scope_is_local(p, t.sym), .sym = t.sym, .off = t.off};
+		p->bare = ret_callee->is_global ? t.sym : 0;
 		parser_advance(p);
 		return EXPR_VARIABLE;
 	case '(':
@@ -294,19 +322,42 @@ static enum expr_kind parse_primary(struct parser *p, struct callee *ret_callee)
 	}
 }
 
+/*
+ * Lua before 5.4.7 generates wrong code for `t[a == b]` where t is an upvalue ("Wrong code generation for indices with comparisons",
+ * https://www.lua.org/bugs.html): it lets a comparison wait, which other operators bring to an end.
+ */
+static void parse_index(struct parser *p)
+{
+	uint32_t start = p->tok.off;
+	bool is_plain;
+
+	parse_expr(p);
+	if (p->comparison == COMPARISON_NONE)
+		return;
+	is_plain = p->comparison == COMPARISON_PLAIN;
+	edits_insert(&p->edits, EDIT_OPEN, start, is_plain ? "(" : "({");
+	edits_insert(&p->edits, EDIT_CLOSE, p->last_end, is_plain ? ")or false" : "})[1]");
+	parser_deepen(p, is_plain ? 1 : 2);
+}
+
 enum expr_kind parse_suffixed_expr(struct parser *p)
 {
 	struct callee c = {0};
 	struct chain chain;
 	struct token field = p->tok;
 	enum expr_kind kind = parse_primary(p, &c);
+	uint32_t bare;
 
 	if (c.is_global)
 		note_global(p, c.sym);
+	bare = p->bare;
 	if (p->lint)
 		lint_begin_chain(p, &chain, kind == EXPR_VARIABLE ? &field : NULL);
 	for (uint32_t n = 0;; n++) {
 		p->nsuffixes = n;
+		p->bare = bare;
+		note_suffix(p);
+		bare = p->bare;
 		switch (p->tok.kind) {
 		case '.':
 			field.off = p->tok.off;
@@ -324,7 +375,7 @@ enum expr_kind parse_suffixed_expr(struct parser *p)
 			parser_advance(p);
 			if (p->lint)
 				lint_add_index(p, &chain);
-			parse_expr(p);
+			parse_index(p);
 			parser_expect(p, ']', "']' after the index");
 			c.is_global = false;
 			kind = EXPR_VARIABLE;
@@ -409,8 +460,13 @@ static enum expr_kind parse_operand(struct parser *p)
 static enum expr_kind parse_cast(struct parser *p)
 {
 	uint32_t start = p->tok.off;
+	uint32_t first = p->tok.kind;
 	enum expr_kind kind = parse_operand(p);
 
+	if (first != TK_NAME && first != '(')
+		p->bare = 0;
+	if (first != '(' || p->nsuffixes > 0)
+		p->comparison = COMPARISON_NONE;
 	while (p->tok.kind == '!' || p->tok.kind == TK_AS || (p->tok.kind == TK_COLONS && !at_label(p))) {
 		struct token t = p->tok;
 
@@ -529,6 +585,17 @@ static enum expr_kind kind_of_binary(unsigned priority)
 	return priority >= 3 && priority <= 7 ? EXPR_TEXT : EXPR_OTHER;
 }
 
+/* An operator of that priority was parsed with its operands. */
+static void note_comparison(struct parser *p, unsigned priority)
+{
+	if (priority == PRIORITY_COMPARE)
+		p->comparison = COMPARISON_PLAIN;
+	else if (priority > PRIORITY_COMPARE)
+		p->comparison = COMPARISON_NONE;
+	else if (p->comparison != COMPARISON_NONE)
+		p->comparison = COMPARISON_LAST;
+}
+
 static bool is_unary(uint32_t kind)
 {
 	return kind == TK_NOT || kind == '-' || kind == '#' || kind == '~';
@@ -548,6 +615,11 @@ static enum expr_kind parse_subexpr(struct parser *p, unsigned limit)
 
 			parser_advance(p);
 			parse_subexpr(p, PRIORITY_UNARY);
+			note_use(p, op == TK_NOT ? 0 : GLOBAL_OPERAND);
+			if (op != TK_NOT)
+				p->comparison = COMPARISON_NONE;
+			else if (p->comparison != COMPARISON_NONE)
+				p->comparison = COMPARISON_PLAIN;
 			kind = kind_of_unary(op);
 		} else {
 			kind = parse_cast(p);
@@ -559,15 +631,23 @@ static enum expr_kind parse_subexpr(struct parser *p, unsigned limit)
 				break;
 			if (p->tok.kind == TK_CONCAT) {
 				parse_concat(p, kind, start);
+				p->bare = 0;
+				p->comparison = COMPARISON_NONE;
 				kind = EXPR_TEXT;
 			} else {
 				uint32_t op = p->tok.kind;
 				uint32_t end = p->last_end;
+				enum global_use use = pr.left > PRIORITY_COMPARE ? GLOBAL_OPERAND : 0;
 				uint32_t right;
 
+				note_use(p, use);
 				parser_advance(p);
 				right = p->tok.off;
 				parse_subexpr(p, pr.right);
+				/* `and` and `or` of a literal are their last operand. */
+				if (pr.left >= PRIORITY_COMPARE)
+					note_use(p, use);
+				note_comparison(p, pr.left);
 				if (p->lint && pr.left == PRIORITY_COMPARE)
 					lint_comparison(p, op, (struct span){start, end}, right);
 				kind = kind_of_binary(pr.left);

@@ -90,6 +90,17 @@ enum global_use {
 	GLOBAL_FIELD = 1,  /* `x.field` is read */
 	GLOBAL_VALUE = 2,  /* anything else but assigning to it */
 	GLOBAL_ASSIGN = 4, /* `x = ...`, also by declaring a type of the name */
+	/* What fails for some values, with an error that names the variable: */
+	GLOBAL_INDEX = 8,    /* `x.field`, `x[i]`, `x:method()`, read or assigned to */
+	GLOBAL_CALL = 16,    /* `x()` */
+	GLOBAL_OPERAND = 32, /* `x + 1`, `#x`, ...; not `..`, which is given text_as(x) */
+};
+
+/* Does an expression end in a comparison, in parentheses or not? */
+enum comparison {
+	COMPARISON_NONE,
+	COMPARISON_PLAIN, /* it is one, or `not` of one: true or false */
+	COMPARISON_LAST,  /* the last operand of `and` or `or` is */
 };
 
 struct declared_type {
@@ -122,6 +133,8 @@ struct parser {
 	uint32_t last_end; /* of the token before the current one */
 	uint32_t last_line;
 	uint32_t nsuffixes; /* of the suffixed expression parsed last: fields, indexes, calls */
+	uint32_t bare; /* symbol of the global variable that the expression parsed last is, 0: it is something else */
+	enum comparison comparison; /* of the expression parsed last */
 	uint32_t depth;
 	uint32_t peak; /* deepest nesting in the expression being parsed */
 	bool failed;

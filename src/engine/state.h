@@ -36,6 +36,7 @@ struct code_dependency {
 struct code_constant {
 	char *name;
 	bool is_only_indexed; /* its fields are read, and nothing else done with it */
+	bool is_indexed, is_called;
 };
 
 /* See steady.c. */

@@ -95,7 +95,7 @@ int files_walk_cached(int root, const char *path, int flags)
 	static atomic_bool lacking;
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)flags_of(flags),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV | RESOLVE_CACHED,
 	};
 	long fd = -1;
 

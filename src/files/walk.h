@@ -15,7 +15,7 @@
 int files_walk(int root, const char *path, int flags, mode_t mode);
 
 /* As far as the kernel has the path in memory, without waiting: EAGAIN when it has not, when it lacks this way of opening, or something was renamed meanwhile. Never
- * creates. */
+ * creates, and never enters what is mounted below: that may be a file system which waits for somebody when it opens. */
 int files_walk_cached(int root, const char *path, int flags);
 
 /* The two ways, for tests. The first fails with ENOSYS where the kernel lacks it. */

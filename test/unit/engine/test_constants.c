@@ -69,6 +69,15 @@ static void names(void **state)
 	check_names("require'x' return math.pi", "require math.");
 	check_names("require('x') return math.pi", "require math.");
 	check_names("return _ENV, math.pi", "math.");
+	/* Lua would name a local variable in the error. */
+	check_names("return 1 + math", "");
+	check_names("return math! * 2", "");
+	check_names("return (math) - 2", "");
+	check_names("return -math, #tostring, ~print, type(-1)", "type");
+	check_names("return 1 + math.pi, not print, print == tostring, print and tostring or type, print .. 'x'",
+		"type math. print tostring");
+	check_names("return f(print, {tostring}, math[type]) + 1", "type f print tostring math");
+	check_names("return -function() return print end, 1 + {print}", "print");
 }
 
 static void libraries_have_none(void **state)
@@ -134,6 +143,41 @@ static void assignments_are_seen(void **state)
 		{"return nothing.x", "~attempt to index a nil value (global 'nothing')"},
 		{"return string.rep()", "~bad argument #1 to 'rep' ("},
 		{"return tostring()", "~bad argument #1 to tostring ("},
+	};
+
+	(void)state;
+	check_cases(cases, ARRAY_LEN(cases));
+}
+
+/* Errors of the engine tell what kind of variable it was: a constant is no other than before. */
+static void errors_name_globals(void **state)
+{
+	static const struct lua_case cases[] = {
+		{"return math()", "~attempt to call a table value (global 'math')"},
+		{"return (math)()", "~attempt to call a table value (global 'math')"},
+		{"math {1}", "~attempt to call a table value (global 'math')"},
+		{"math 'x'", "~attempt to call a table value (global 'math')"},
+		{"return math.pi, math()", "~attempt to call a table value (global 'math')"},
+		{"return print.x", "~attempt to index a function value (global 'print')"},
+		{"return print!.x", "~attempt to index a function value (global 'print')"},
+		{"return (print).x", "~attempt to index a function value (global 'print')"},
+		{"return print[1]", "~attempt to index a function value (global 'print')"},
+		{"return print:x()", "~attempt to index a function value (global 'print')"},
+		{"print.x = 1", "~attempt to index a function value (global 'print')"},
+		{"print[1] = 1", "~attempt to index a function value (global 'print')"},
+		{"local a a, print.x = 1, 2", "~attempt to index a function value (global 'print')"},
+		{"function print.x() end", "~attempt to index a function value (global 'print')"},
+		{"function print:x() end", "~attempt to index a function value (global 'print')"},
+		{"return print + 1", "~attempt to perform arithmetic on a function value (global 'print')"},
+		{"return 1 + math", "~attempt to perform arithmetic on a table value (global 'math')"},
+		{"return 2 ^ (math :: any)", "~attempt to perform arithmetic on a table value (global 'math')"},
+		{"return -math", "~attempt to perform arithmetic on a table value (global 'math')"},
+		{"return -(1 and (nil or math))", "~attempt to perform arithmetic on a table value (global 'math')"},
+		{"return (1 and print).x", "~attempt to index a function value (global 'print')"},
+		{"return #print", "~attempt to get length of a function value (global 'print')"},
+		{"return math & 1", "~attempt to perform bitwise operation on a table value (global 'math')"},
+		{"return ~math", "~attempt to perform bitwise operation on a table value (global 'math')"},
+		{"return _VERSION()", "~attempt to call a string value (global '_VERSION')"},
 	};
 
 	(void)state;
@@ -223,6 +267,7 @@ int main(void)
 		cmocka_unit_test(libraries_have_none),
 		cmocka_unit_test(libraries_may_assign),
 		cmocka_unit_test(assignments_are_seen),
+		cmocka_unit_test(errors_name_globals),
 		cmocka_unit_test(libraries_stay_read_only),
 		cmocka_unit_test(all_upvalues_taken),
 		cmocka_unit_test(more_than_fit),

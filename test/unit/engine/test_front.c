@@ -74,6 +74,27 @@ static void operators(void **state)
 			"error: test:1: attempt to get length of a number value"}, );
 }
 
+#define WITH_TABLE(...) \
+	"local t = {[true] = 'y', [false] = 'n', x = 'x'} return (function(a, b) " __VA_ARGS__ " end)(1, 1)"
+
+/* Of a table that is an upvalue. */
+static void comparisons_as_indexes(void **state)
+{
+	(void)state;
+	CHECK_PROGRAMS({WITH_TABLE("return t[a == b], t[a ~= b], t[a < b], t[a <= b]"), "y,n,n,y"},
+		{WITH_TABLE("return t[not (a == b)], t[not not (a == b)], t[not a]"), "n,y,n"},
+		{WITH_TABLE("return t[(a == b)], t[((a ~= b))], t[(a == b) :: any], t[(a == b)!]"), "y,n,y,y"},
+		{WITH_TABLE("return t[true and a == b], t[nil or a == b], t[1 and not (a == b)]"), "y,y,n"},
+		{WITH_TABLE("return t[(true and a == b)], t[b and a == b], t[b ~= a or 'x'], t[a == b and 'x']"),
+			"y,y,x,x"},
+		{WITH_TABLE("return t[nil and a == b], t[c and a == b], t[c or 'x']"), "nil,nil,x"},
+		{WITH_TABLE("t[a == b] = 7 t[t[a ~= b] == 'n'] = t[true] + 1 return t[true]"), "8"},
+		{WITH_TABLE("return t[t[a == b] == 'y'], t[(function() return a == b end)()], t[#t == 0]"), "y,y,y"},
+		{WITH_TABLE("function t.f(...) return ... end return t.f(t[a == b], t\n[ --\na == b --\n]), ({t[a == "
+			    "b]})[1]"),
+			"y,y"}, );
+}
+
 static void numbers(void **state)
 {
 	(void)state;
@@ -304,6 +325,7 @@ int main(void)
 		cmocka_unit_test(chunks),
 		cmocka_unit_test(statements),
 		cmocka_unit_test(operators),
+		cmocka_unit_test(comparisons_as_indexes),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(long_strings_and_nul),

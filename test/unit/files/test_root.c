@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -307,6 +309,37 @@ static void opening_without_waiting(void **state)
 	close(dir);
 }
 
+/* What is mounted below may be a file system that asks a server, already when it opens. */
+static void what_is_mounted_below_is_not_opened_at_once(void **state)
+{
+	struct files_root *r;
+	struct files_stat st;
+	struct err e;
+	int dir, fd;
+
+	(void)state;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		skip();
+	assert_int_equal(mkdir(at("dir/below"), 0755), 0);
+	if (mount("none", at("dir/below"), "tmpfs", 0, NULL) < 0) {
+		assert_int_equal(rmdir(at("dir/below")), 0);
+		skip();
+	}
+	put("dir/below/file", "there");
+	r = open_root(0755);
+	fd = files_open_fd(r, "below/file", &st, &e);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(files_open_fd_now(r, "below/file", &st, &e), -1);
+	assert_int_equal(e.kind, ERR_UNAVAILABLE);
+	files_root_unref(r);
+	dir = open(at("dir"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(files_walk_cached(dir, "below/file", O_RDONLY), -1);
+	close(dir);
+	assert_int_equal(umount2(at("dir/below"), MNT_DETACH), 0);
+	assert_int_equal(rmdir(at("dir/below")), 0);
+}
+
 static void folders_are_made_and_removed(void **state)
 {
 	struct files_root *r = open_root(0755);
@@ -456,6 +489,7 @@ int main(void)
 		cmocka_unit_test(only_plain_files),
 		cmocka_unit_test(open_and_look_in_one_step),
 		cmocka_unit_test(opening_without_waiting),
+		cmocka_unit_test(what_is_mounted_below_is_not_opened_at_once),
 		cmocka_unit_test(folders_are_made_and_removed),
 		cmocka_unit_test(listing_in_batches),
 		cmocka_unit_test(the_mode_gates),
