@@ -168,7 +168,6 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_con
 	struct http_client *c = xcalloc(1, sizeof(*c));
 
 	c->loop = l;
-	c->busy_fds[0] = c->busy_fds[1] = -1;
 	c->cfg = *cfg;
 	if (c->cfg.timeout_ms == 0)
 		c->cfg.timeout_ms = 30000;
@@ -213,7 +212,6 @@ void http_client_free(struct http_client *c)
 	loop_timer_stop(&c->idle_timer);
 	loop_timer_stop(&c->sweep_timer);
 	map_free(c->routes, NULL);
-	http_handover_done(c);
 	free(c->conns);
 	free(c);
 }

@@ -23,14 +23,13 @@ static int close_socket(void *arg, curl_socket_t fd)
 }
 
 /* The descriptor is connected: newer versions skip their connect() on this answer, 7.88 calls it once more, which Linux
- * grants for a socket in this state (net/connect.h; for Unix sockets see unix_handover.c). */
+ * grants for a socket in this state (net/connect.h), and for what stands in for a Unix socket (unix_handover.c). */
 static int on_sockopt(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
-	struct http_handle *h = arg;
-
+	(void)arg;
 	(void)fd;
 	(void)purpose;
-	return h->call && h->call->unix_socket ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ALREADY_CONNECTED;
+	return CURL_SOCKOPT_ALREADY_CONNECTED;
 }
 
 struct http_handle *http_handle_new(struct http_client *c)
@@ -63,9 +62,10 @@ struct http_handle *http_handle_new(struct http_client *c)
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, http_call_open_socket);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_sockopt);
-	curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, h);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, c);
+	curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, http_call_before_handshake);
+	curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, h);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, http_call_before_request);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, h);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, http_call_on_header);

@@ -68,6 +68,7 @@ struct http_conn {
 	struct addr peer;
 	uint16_t local_port;
 	int fd;
+	int real_fd; /* a Unix socket that has yet to take the place of `fd` (unix_handover.c); else -1 */
 	int events;
 	bool is_unix;
 	uint64_t idle_since_ns;
@@ -94,7 +95,8 @@ bool http_route_is_full(const struct http_route *r);
 int http_route_inspect(struct http_call *call, int local_port,
 	int (*judge)(void *call, const struct addr *, struct err *), struct err *e);
 
-struct http_conn *http_conn_new(struct http_route *r, int fd);
+/* `real_fd`: what `fd` stands for, or -1. Both are the connection's from now on. */
+struct http_conn *http_conn_new(struct http_route *r, int fd, int real_fd);
 struct http_conn *http_conn_find(struct http_client *c, int fd);
 void http_conn_watch(struct http_conn *conn, int events);
 void http_conn_attach(struct http_conn *conn, struct http_call *call);
@@ -163,7 +165,6 @@ struct http_client {
 	struct list idle;
 	unsigned nidle;
 	unsigned doomed;
-	int busy_fds[2]; /* unix_handover.c; -1: none yet */
 };
 
 /* Have libcurl do what became possible: `fd` has `bits`, or CURL_SOCKET_TIMEOUT. Nothing is reported yet. */
@@ -287,15 +288,17 @@ void http_call_transfer_done(struct http_call *call, CURLcode rc);
 
 /* Callbacks of the handle, for handle.c. */
 curl_socket_t http_call_open_socket(void *handle, curlsocktype purpose, struct curl_sockaddr *address);
+CURLcode http_call_before_handshake(CURL *easy, void *ssl_ctx, void *handle);
 int http_call_before_request(void *handle, char *remote_ip, char *local_ip, int remote_port, int local_port);
 size_t http_call_on_header(char *line, size_t size, size_t n, void *handle);
 size_t http_call_on_body(char *data, size_t size, size_t n, void *handle);
 
 /* -- unix_handover.c --------------------------------------------------------------------------------- */
 
-/* libcurl is about to be given a connected Unix socket: put into `address` what it may connect() to without harm. -1: it must not be given. */
-int http_handover_unix(struct http_client *c, struct curl_sockaddr *address);
-void http_handover_done(struct http_client *c);
+/* A descriptor for libcurl in the place of a connected Unix socket, and in `address` what libcurl may connect() it to. -1 with errno set. */
+int http_handover_open(struct curl_sockaddr *address);
+/* The first byte is about to go out: `conn` becomes what it stands for, if it is not yet. -1: it may not be used. */
+int http_handover_finish(struct http_conn *conn);
 
 /* -- stream.c ---------------------------------------------------------------------------------------- */
 

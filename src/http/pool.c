@@ -180,7 +180,7 @@ static uint16_t port_of(const struct sockaddr_storage *ss)
 	return addr_port(&a);
 }
 
-struct http_conn *http_conn_new(struct http_route *r, int fd)
+struct http_conn *http_conn_new(struct http_route *r, int fd, int real_fd)
 {
 	struct http_client *c = r->client;
 	struct http_conn *conn = xcalloc(1, sizeof(*conn));
@@ -190,17 +190,18 @@ struct http_conn *http_conn_new(struct http_route *r, int fd)
 	conn->client = c;
 	conn->route = r;
 	conn->fd = fd;
+	conn->real_fd = real_fd;
 	list_init(&conn->in_idle);
 	list_init(&conn->calls);
 	list_push_back(&r->conns, &conn->in_route);
 	r->live++;
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0 && port_of(&ss) != 0)
+	conn->is_unix = real_fd >= 0;
+	r->is_portless |= conn->is_unix;
+	if (!conn->is_unix && getpeername(fd, (struct sockaddr *)&ss, &len) == 0 && port_of(&ss) != 0)
 		memcpy(&conn->peer, &ss, sizeof(conn->peer));
 	len = sizeof(ss);
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+	if (!conn->is_unix && getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
 		conn->local_port = port_of(&ss);
-	conn->is_unix = ss.ss_family == AF_UNIX;
-	r->is_portless |= conn->is_unix;
 	if ((size_t)fd >= c->nconns) {
 		size_t n = (size_t)fd + 64;
 
@@ -285,6 +286,8 @@ void http_conn_free(struct http_conn *conn)
 	loop_poll_free(conn->poll);
 	c->conns[conn->fd] = NULL;
 	close(conn->fd);
+	if (conn->real_fd >= 0)
+		close(conn->real_fd);
 	set_busy(conn);
 	while ((l = list_pop_front(&conn->calls)))
 		list_entry(l, struct http_call, in_conn)->conn = NULL;

@@ -1,19 +1,44 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "http/internal.h"
 
 /* What libcurl tells and asks while it has a request. Notes only: callers hear nothing in here. */
 
+static bool is_unix(int fd)
+{
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
+/* To the path that a request names. Where the listener has no room, connect() says EAGAIN, as it does to anybody. */
+static int connect_unix(struct http_call *call, const struct curl_sockaddr *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address->addr, address->addrlen) == 0)
+		return fd;
+	err_set_errno(&call->err, ERR_INTERNAL, errno, "dial unix %.120s: connect", call->unix_socket);
+	err_code(&call->err, "connect_failed");
+	call->noted = true;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct http_handle *h = arg;
 	struct http_call *call = h->call;
 	struct http_conn *conn;
-	int fd;
+	int fd, real_fd = -1;
 
 	(void)purpose;
 	if (!call)
@@ -21,7 +46,7 @@ curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl
 	if (call->unix_socket) {
 		if (address->family != AF_UNIX)
 			return CURL_SOCKET_BAD;
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		fd = connect_unix(call, address);
 		if (fd < 0)
 			return CURL_SOCKET_BAD;
 		call->is_fresh = true;
@@ -32,13 +57,20 @@ curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl
 		fd = call->fd;
 		call->fd = -1;
 	}
-	conn = http_conn_new(call->route, fd);
-	if (conn->is_unix && !call->unix_socket && http_handover_unix(call->client, address) < 0) {
-		http_conn_free(conn);
-		return CURL_SOCKET_BAD;
+	if (is_unix(fd)) {
+		real_fd = fd;
+		fd = http_handover_open(address);
+		if (fd < 0) {
+			err_set_errno(&call->err, ERR_INTERNAL, errno, "connect failed");
+			err_code(&call->err, "connect_failed");
+			call->noted = true;
+			close(real_fd);
+			return CURL_SOCKET_BAD;
+		}
 	}
+	conn = http_conn_new(call->route, fd, real_fd);
 	http_conn_attach(conn, call);
-	if (!call->unix_socket && conn->peer.sa.sa_family != 0) {
+	if (conn->peer.sa.sa_family != 0) {
 		/* libcurl will connect() once more: to where the socket is connected already. */
 		address->family = conn->peer.sa.sa_family;
 		address->addrlen = addr_len(&conn->peer);
@@ -51,6 +83,15 @@ curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl
 		http_call_arm_timer(call);
 	}
 	return fd;
+}
+
+CURLcode http_call_before_handshake(CURL *easy, void *ssl_ctx, void *arg)
+{
+	struct http_handle *h = arg;
+
+	(void)easy;
+	(void)ssl_ctx;
+	return h->call && h->call->conn && http_handover_finish(h->call->conn) < 0 ? CURLE_SSL_CONNECT_ERROR : CURLE_OK;
 }
 
 int http_call_before_request(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
@@ -67,6 +108,8 @@ int http_call_before_request(void *arg, char *remote_ip, char *local_ip, int rem
 		call->tls_deadline_ns = 0;
 		http_call_arm_timer(call);
 	}
+	if (call->conn && http_handover_finish(call->conn) < 0)
+		return CURL_PREREQFUNC_ABORT;
 	call->attempts++;
 	if (call->attempts > 1 && !http_call_may_repeat(call)) {
 		call->dead_reuse = true;

@@ -1,60 +1,70 @@
-#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "http/internal.h"
 
 /*
- * A connected Unix socket (Tor's SOCKS port behind a path) given to libcurl.
+ * A connected Unix socket given to libcurl.
  *
  * libcurl 7.88 calls connect() on the descriptor whatever the sockopt callback says (https://github.com/curl/curl/issues/10626; from 8.0 on it does not), and Linux answers
- * EISCONN for a connected Unix socket, which libcurl takes for a failure. But where the listener has no room, connect() says EAGAIN before it looks at the caller's own state, and
- * that libcurl takes for "under way": it looks at SO_ERROR and finds the socket connected. So each client keeps a listener without a name in the file system whose queue of one is
- * full and is never emptied. Should a kernel look at the two in another order, the transfer fails, and nothing else happens.
+ * EISCONN for a connected Unix socket, which libcurl takes for a failure. Nor may the answer be "under way": 7.88 then asks for no events but waits for a timer of 200 ms, and when the
+ * transfer is given up in between, it closes the descriptor without the closesocket callback, under the loop's watch.
+ *
+ * So libcurl gets a stand-in, a datagram socket whose peer is itself: connect() to its own address is granted at once, as often as one likes, and it is always writable. When the
+ * first byte is about to go out (the TLS handshake begins, or the request), the connection takes over its number. Should that ever be missed, libcurl talks to itself and hears
+ * nothing that it understands; nothing leaves this machine. Nobody else can put anything into the stand-in: it takes datagrams from its peer only.
+ *
+ * It is a UDP socket, since libcurl does not keep a connection whose peer has no printable address; where there is no loopback interface, a Unix one, and then nothing is kept.
  */
 
-static int open_busy(struct http_client *c, const struct sockaddr_un *any, struct sockaddr_un *name, socklen_t *len)
+static int stand_in(struct sockaddr *name, socklen_t len, socklen_t *ret_len)
 {
-	int *fds = c->busy_fds;
+	int fd = socket(name->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	fds[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* A bare family: Linux picks an abstract name. */
-	if (fds[0] < 0 || fds[1] < 0 || bind(fds[0], (const struct sockaddr *)any, sizeof(any->sun_family)) < 0 ||
-		listen(fds[0], 0) < 0 || getsockname(fds[0], (struct sockaddr *)name, len) < 0)
-		return -1;
-	/* Somebody else may have taken the place: then it is taken all the same. */
-	return connect(fds[1], (struct sockaddr *)name, *len) == 0 || errno == EAGAIN ? 0 : -1;
+	*ret_len = sizeof(struct sockaddr_in6);
+	/* The kernel picks the port, or an abstract name. */
+	if (fd >= 0 && bind(fd, name, len) == 0 && getsockname(fd, name, ret_len) == 0 &&
+		*ret_len <= sizeof(struct sockaddr_in6) && connect(fd, name, *ret_len) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd); /* errno stays */
+	return -1;
 }
 
-int http_handover_unix(struct http_client *c, struct curl_sockaddr *address)
+int http_handover_open(struct curl_sockaddr *address)
 {
-	const struct sockaddr_un any = {.sun_family = AF_UNIX};
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	socklen_t len = sizeof(name);
-	int rc;
+	struct addr name = {.in4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	socklen_t len;
+	int fd = stand_in(&name.sa, sizeof(name.in4), &len);
 
-	if (c->busy_fds[0] < 0)
-		rc = open_busy(c, &any, &name, &len);
-	else
-		rc = getsockname(c->busy_fds[0], (struct sockaddr *)&name, &len);
-	if (rc < 0 || len > sizeof(struct sockaddr_in6)) {
-		http_handover_done(c);
-		return -1;
+	if (fd < 0) {
+		name = (struct addr){.sa = {.sa_family = AF_UNIX}};
+		fd = stand_in(&name.sa, sizeof(name.sa.sa_family), &len);
 	}
-	address->family = AF_UNIX;
+	if (fd < 0)
+		return -1;
+	address->family = name.sa.sa_family;
 	address->addrlen = len;
 	memcpy((char *)address + offsetof(struct curl_sockaddr, addr), &name, len);
-	return 0;
+	return fd;
 }
 
-void http_handover_done(struct http_client *c)
+int http_handover_finish(struct http_conn *conn)
 {
-	for (size_t i = 0; i < 2; i++) {
-		if (c->busy_fds[i] >= 0)
-			close(c->busy_fds[i]);
-		c->busy_fds[i] = -1;
-	}
+	int events, rc;
+
+	if (conn->real_fd < 0)
+		return 0;
+	/* What is watched is the socket, not the number. */
+	events = conn->events;
+	loop_poll_free(conn->poll);
+	conn->poll = NULL;
+	conn->events = 0;
+	rc = dup3(conn->real_fd, conn->fd, O_CLOEXEC);
+	close(conn->real_fd);
+	conn->real_fd = -1;
+	http_conn_watch(conn, events);
+	return rc < 0 ? -1 : 0;
 }

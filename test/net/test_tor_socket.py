@@ -1,4 +1,7 @@
 """network.tor by a Unix SOCKS socket: the same as by its port, over a private Tor network of real tor processes."""
+import socket
+import threading
+
 import pytest
 from websocket_peer import Server
 
@@ -77,6 +80,94 @@ def test_a_websocket(lua, tor_network):
         assert [s["target"] for s in streams] == [f"127.0.0.1:{server.port}"]
     finally:
         server.stop()
+
+
+class Proxy:
+    """A SOCKS5 server on a Unix socket that is the web server behind it, too: "/<id>" answers "<id>", "/close/<id>" closes after it, "/mute/<id>" says nothing."""
+
+    def __init__(self, path):
+        self.path, self.connections, self.lock = path, 0, threading.Lock()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(512)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                self.connections += 1
+            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+
+    def serve(self, s):
+        try:
+            with s, s.makefile("rwb") as f:
+                f.read(f.read(2)[1])
+                f.write(b"\5\0")
+                f.flush()
+                head = f.read(5)
+                f.read(head[4] + 2 if head[3] == 3 else 5)
+                f.write(b"\5\0\0\1" + bytes(6))
+                f.flush()
+                while self.answer(f):
+                    pass
+        except (OSError, IndexError):
+            pass  # gone in the middle: given up
+
+    @staticmethod
+    def answer(f):
+        line = f.readline()
+        if not line:
+            return False
+        path = line.split()[1].decode()
+        while f.readline().strip():
+            pass
+        if path.startswith("/mute"):
+            f.read(1)
+            return False
+        closes, body = path.startswith("/close"), path.rsplit("/", 1)[1].encode()
+        f.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body), b"Connection: close\r\n" if closes else b"", body))
+        f.flush()
+        return not closes
+
+
+@pytest.mark.parametrize("at_once", [1, 8, 32, 64])
+def test_many_at_once_over_few_places(lua, tmp_path, slower, at_once):
+    """2,000 requests, a part of them closed by the server or given up: each gets its own answer, none waits, and the connections are used again."""
+    proxy = Proxy(str(tmp_path / "socks"))
+    code = """
+    local function main(at_once)
+      local next_id, right, given_up, first = 0, 0, 0, nil
+      local over = channel.new(64)
+      local began = time.now()
+      for _ = 1, tonumber(at_once) do
+        coroutine.spawn(function()
+          while next_id < 2000 do
+            next_id = next_id + 1
+            local id = tostring(next_id)
+            local way = next_id % 10 == 0 and "close/" or next_id % 50 == 1 and "mute/" or ""
+            local r, err = http_client.get("http://name.example/" .. way .. id, { overlay_network = "app:tor", timeout = way == "mute/" and "20ms" or "60s" })
+            if r and r.body == id then right = right + 1
+            elseif way == "mute/" and not r then given_up = given_up + 1
+            else first = first or id .. ": " .. (r and r.body or tostring(err)) end
+          end
+          over:send(true)
+        end)
+      end
+      for _ = 1, tonumber(at_once) do over:receive() end
+      say({ right = right, given_up = given_up, first = first, seconds = time.now():sub(began):seconds() })
+    end"""
+    config = {"dispatcher": {"http": {"max_idle_per_host": 4}}}
+    entry = {"name": "tor", "kind": "network.tor", "socks_socket": proxy.path}
+    r = lua(code, str(at_once), overlays=[entry], config=config, timeout=120).only
+    proxy.listener.close()
+    seconds = r.pop("seconds")
+    assert r == {"right": 1960, "given_up": 40}, r
+    assert seconds < 20 * slower
+    assert proxy.connections < (300 if at_once == 1 else 1900)
 
 
 NOBODYS = "http://25njqamcweflpvkl73j4szahhihoc4xt3ktcgjnpaingr5yhkenl5sid.onion/"

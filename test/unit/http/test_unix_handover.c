@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 
 #include "certificates.h"
 #include "net/connect.h"
@@ -68,6 +69,23 @@ static const struct overlay_driver fake_driver = {
 	.cancel = fake_cancel,
 	.close = fake_close,
 };
+
+/* -- a machine without a loopback interface ---------------------------------------------------------------- */
+
+static bool no_loopback;
+
+int bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	static int (*real)(int, const struct sockaddr *, socklen_t);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "bind");
+	if (no_loopback && sa->sa_family == AF_INET) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	return real(fd, sa, len);
+}
 
 /* -- the two ends ------------------------------------------------------------------------------------------ */
 
@@ -261,6 +279,121 @@ static void many_at_once(void **state)
 	ends_close(&x);
 }
 
+/* A request after the other with a connection each: none waits for a timer of libcurl's (200 ms). */
+static void new_connections_answer_at_once(void **state)
+{
+	uint64_t begun_ns = loop_clock_ns();
+	struct ends x;
+	char key[8];
+
+	(void)state;
+	ends_open(&x, NULL, NULL);
+	for (int i = 0; i < 20; i++) {
+		snprintf(key, sizeof(key), "p%d", i);
+		fetch(&x, "http://site.test/hello", key);
+		check_ok(&x.r, 200, "hello");
+	}
+	assert_int_equal(fake_dials, 20);
+	assert_in_range(loop_clock_ns() - begun_ns, 0, 20 * (uint64_t)100000000);
+	ends_close(&x);
+}
+
+struct stream {
+	struct fixture *f;
+	struct overlay *o;
+	int left, running, ok, given_up;
+};
+
+static void stream_next(struct stream *s);
+
+static void stream_done(void *arg, const struct http_response *r, const struct err *e)
+{
+	struct stream *s = arg;
+
+	if (e) {
+		check_has(e->text, "/silent");
+		s->given_up++;
+	} else {
+		assert_int_equal(r->status, 200);
+		assert_memory_equal(buf_data(r->body), "hello", 5);
+		s->ok++;
+	}
+	s->running--;
+	stream_next(s);
+}
+
+/* Every eighth is one that never answers, given up after 0 to 30 ms: while it dials, connects or waits. */
+static void stream_next(struct stream *s)
+{
+	while (s->running < 32 && s->left > 0) {
+		int n = s->left--;
+		bool mute = n % 8 == 0;
+
+		s->running++;
+		http_client_start(s->f->client,
+			&(struct http_request){
+				.method = "GET",
+				.url = mute ? "http://site.test/silent" : "http://site.test/hello",
+				.overlay = s->o,
+				.timeout_ns = mute ? (uint64_t)(n % 31) * 1000000 + 1000 : 0,
+			},
+			stream_done, s);
+	}
+	if (s->running == 0)
+		loop_stop(s->f->loop);
+}
+
+static void more_at_once_than_places(void **state)
+{
+	struct ends x;
+	struct stream s;
+
+	(void)state;
+	ends_open(&x,
+		&(struct http_client_config){
+			.timeout_ms = 15000, .idle_ms = 90000, .idle_max = 100, .idle_per_host_max = 4},
+		NULL);
+	s = (struct stream){.f = &x.f, .o = x.o, .left = 400};
+	stream_next(&s);
+	run_loop(&x.f);
+	assert_int_equal(s.ok, 350);
+	assert_int_equal(s.given_up, 50);
+	run_for_ms(&x.f, 30);
+	assert_in_range(x.u.nconns - x.u.nclosed, 0, 5);
+	ends_close(&x);
+}
+
+static void ignore_result(void *arg, const struct http_response *r, const struct err *e)
+{
+	(void)r;
+	(void)e;
+	(*(int *)arg)++;
+}
+
+/* Ended by its caller after so many turns of the loop: at each point of its way once. */
+static void cancelled(void **state)
+{
+	struct ends x;
+	int called = 0;
+
+	(void)state;
+	ends_open(&x, NULL, NULL);
+	for (unsigned us = 0; us < 6000; us += 100) {
+		struct http_request req = {.method = "GET", .url = "http://site.test/silent", .overlay = x.o};
+		struct http_call *call = http_client_start(x.f.client, &req, ignore_result, &called);
+		struct loop_timer t;
+
+		loop_timer_init(&t, x.f.loop, sleep_fired);
+		loop_timer_start_ns(&t, (uint64_t)us * 1000);
+		run_loop(&x.f);
+		http_call_cancel(call);
+	}
+	assert_int_equal(called, 0);
+	fetch(&x, "http://site.test/hello", "");
+	check_ok(&x.r, 200, "hello");
+	ends_close(&x);
+}
+
 static void tls_goes_through(void **state)
 {
 	struct identity ca, id;
@@ -290,6 +423,83 @@ static void tls_goes_through(void **state)
 	identity_done(&id);
 }
 
+/* The server takes the connection and says nothing to the ClientHello. */
+static void a_handshake_is_given_up(void **state)
+{
+	struct ends x;
+
+	(void)state;
+	ends_open(&x, NULL, NULL);
+	x.u.mute = true;
+	for (int i = 0; i < 5; i++) {
+		send_request(&x.f,
+			&(struct http_request){.method = "GET",
+				.url = "https://site.test/hello",
+				.overlay = x.o,
+				.timeout_ns = 20000000},
+			&x.r);
+		check_fails(&x.r, "TLS handshake");
+	}
+	assert_int_equal(x.u.nconns, 5);
+	x.u.mute = false;
+	fetch(&x, "http://site.test/hello", "");
+	check_ok(&x.r, 200, "hello");
+	ends_close(&x);
+}
+
+/* Only what is kept-alive is lost. */
+static void without_a_loopback_interface(void **state)
+{
+	struct ends x;
+
+	(void)state;
+	ends_open(&x, NULL, NULL);
+	no_loopback = true;
+	for (int i = 0; i < 3; i++) {
+		fetch(&x, "http://site.test/hello", "");
+		check_ok(&x.r, 200, "hello");
+	}
+	no_loopback = false;
+	ends_close(&x);
+}
+
+/* The socket a request names itself: nobody takes what waits in its queue, and the next is told so. */
+static void a_path_without_room(void **state)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct fixture f;
+	struct result r = {0};
+	int listener, in_queue, fd;
+
+	(void)state;
+	fixture_open(&f, NULL, NULL);
+	snprintf(a.sun_path, sizeof(a.sun_path), "/tmp/http-full-%d.sock", (int)getpid());
+	unlink(a.sun_path);
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	in_queue = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(in_queue, (struct sockaddr *)&a, sizeof(a)), 0);
+	for (int i = 0; i < 4; i++) {
+		send_request(&f,
+			&(struct http_request){.method = "GET",
+				.url = "http://docker/hello",
+				.unix_socket = a.sun_path,
+				.timeout_ns = 50000000},
+			&r);
+		check_fails(&r, "connect: resource temporarily unavailable");
+		/* The number is free again, and nobody watches it. */
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		run_for_ms(&f, 5);
+		close(fd);
+	}
+	close(in_queue);
+	close(listener);
+	unlink(a.sun_path);
+	result_done(&r);
+	fixture_close(&f);
+}
+
 static void nobody_there(void **state)
 {
 	struct ends x;
@@ -312,6 +522,12 @@ int main(void)
 		cmocka_unit_test(idle_life),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(tls_goes_through),
+		cmocka_unit_test(new_connections_answer_at_once),
+		cmocka_unit_test(more_at_once_than_places),
+		cmocka_unit_test(cancelled),
+		cmocka_unit_test(a_handshake_is_given_up),
+		cmocka_unit_test(without_a_loopback_interface),
+		cmocka_unit_test(a_path_without_room),
 		cmocka_unit_test(nobody_there),
 	};
 
