@@ -217,10 +217,21 @@ static void take_site(struct loop_post *p)
 
 void http_server_set_site(struct http_server *s, struct http_site *site)
 {
+	/* What is posted now could come after the server is gone; and nobody is served any more. */
+	if (s->stopping)
+		return;
 	for (unsigned i = 0; i < s->config.nloops; i++) {
-		struct site_post *sp = xmalloc(sizeof(*sp));
+		struct server_worker *w = &s->workers[i];
+		struct site_post *sp;
 
-		*sp = (struct site_post){{.run = take_site}, &s->workers[i], http_site_ref(site)};
+		/* No worker looks yet, and one that fails to start leaves nothing under way. */
+		if (!s->started) {
+			http_site_unref(w->site);
+			w->site = http_site_ref(site);
+			continue;
+		}
+		sp = xmalloc(sizeof(*sp));
+		*sp = (struct site_post){{.run = take_site}, w, http_site_ref(site)};
 		loop_post(s->loops[i], &sp->post);
 	}
 }

@@ -68,7 +68,7 @@ enum { HTTP_HEAD_BYTES_MAX = 1024 * 1024 + 4096 }; /* request line and fields to
 
 /* Reads certificates, resolves nothing yet. INVALID "failed to load TLS cert/key", "client_ca PEM contains no valid certificates", "invalid address ...". */
 int http_server_new(const struct http_server_config *cfg, struct http_server **ret_server, struct err *e);
-/* Takes a reference; NULL: every request gets 404. Any time; each worker takes it up in its next turn. */
+/* Takes a reference; NULL: every request gets 404. Any time until the server is stopped; each worker that runs takes it up in its next turn. */
 void http_server_set_site(struct http_server *s, struct http_site *site);
 /* Bind and begin to accept. When it returns 0 the kernel queues connections already. UNAVAILABLE with the system's text ("address already in use"). */
 int http_server_start(struct http_server *s, struct err *e);

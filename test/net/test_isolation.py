@@ -4,6 +4,7 @@ The counting proxy tells who came: every overlay of a test has a username of its
 """
 import itertools
 import json
+import os
 import random
 import re
 
@@ -270,7 +271,9 @@ def ways():
 def test_every_edge_with_every_choice(lua, overlay, start_rig, tmp_path, default):
     server = start_rig("what_is_my_address.py", "--bind", "0.0.0.0")
     proxy = start_rig("socks_count.py", "--source", "127.0.0.2", log=str(tmp_path / "proxy.jsonl"))
-    rows = [{"way": way, "url": f"http://127.1.{i // 250}.{i % 250 + 1}:{server.port}/"} for i, way in enumerate(ways())]
+    # The thread sanitizer's record of calls grows with each error that Lua throws, without bound.
+    every = list(ways())[::20 if os.environ.get("WIPPY_SANITIZER") == "thread" else 1]
+    rows = [{"way": way, "url": f"http://127.1.{i // 250}.{i % 250 + 1}:{server.port}/"} for i, way in enumerate(every)]
     r = lua(WALK_ALL.replace("ROWS", json.dumps(rows)), functions={"step_f": STEP}, processes={"step_p": STEP},
             overlays=[overlay(n, proxy.port, username=n, password="x") for n in "abd"], timeout=60,
             entries=[lua.entry("pinned", STEP, "function.lua", meta={"options": {"network": PINNED_TO}}),

@@ -1246,6 +1246,39 @@ static void too_many_connections(void **state)
 	wait_for(&rig.gone, 3);
 }
 
+/* Nothing of it may be under way on the workers' loops when it is freed. */
+static void a_taken_port_leaves_nothing(void **state)
+{
+	struct loop *loop = loop_new();
+	struct http_server_config cfg = {.addr = "127.0.0.1:0", .loops = &loop, .nloops = 1, .control = loop};
+	struct route_table *routes = route_table_new();
+	struct sockaddr_in taken = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(taken);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct http_server *server;
+	struct http_site *site;
+	char *addr;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&taken, len), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&taken, &len), 0);
+	addr = xasprintf("127.0.0.1:%u", ntohs(taken.sin_port));
+	cfg.addr = addr;
+	assert_int_equal(route_table_build(routes, &e), 0);
+	site = http_site_new(routes, NULL, NULL);
+	assert_int_equal(http_server_new(&cfg, &server, &e), 0);
+	http_server_set_site(server, site);
+	assert_int_equal(http_server_start(server, &e), -1);
+	assert_int_equal(e.kind, ERR_UNAVAILABLE);
+	http_server_free(server);
+	loop_free(loop); /* asserts that nothing is posted */
+	http_site_unref(site);
+	free(addr);
+	close(fd);
+}
+
 int main(void)
 {
 #define SERVED(t) cmocka_unit_test_setup_teardown(t, start, finish)
@@ -1283,6 +1316,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(time_limits, start_limited, finish),
 		cmocka_unit_test_setup_teardown(dribbling_clients, start_limited, finish),
 		cmocka_unit_test_setup_teardown(too_many_connections, start_limited, finish),
+		cmocka_unit_test(a_taken_port_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
