@@ -72,6 +72,6 @@ struct middleware_chain; /* immutable, shared by all workers */
 int middleware_chain_new(const struct middleware_type *const *types, void *env, const struct value *names,
 	const struct value *options, struct middleware_chain **ret_chain, struct err *e);
 struct middleware_chain *middleware_chain_ref(struct middleware_chain *c);
-void middleware_chain_unref(struct middleware_chain *c);         /* any thread; NULL is fine */
+void middleware_chain_unref(struct middleware_chain *c); /* any thread; NULL is fine */
 
 #endif
